@@ -1,0 +1,1 @@
+"""Nouns and rules: values in, values out; nothing here touches the world."""

@@ -1,0 +1,1 @@
+"""The coded rules, their statistics and their verdicts."""

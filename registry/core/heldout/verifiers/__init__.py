@@ -1,0 +1,1 @@
+"""Verifiers: versioned, pure functions of (case, transcript)."""

@@ -1,0 +1,52 @@
+"""What is written down: frozen, strict, closed records with one spelling."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from registry.core.canonical import NotCanonical, canonical, load_canonical
+
+
+class MalformedRecord(NotCanonical):
+    """A document is canonical JSON, but not of the form it should be."""
+
+
+class Record(BaseModel):
+    """A value that has one spelling in bytes, and so one digest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def canonical(self) -> bytes:
+        """The record's one spelling; its digest is the digest of these bytes."""
+        return canonical(self.model_dump(mode="json", exclude_none=True))
+
+    @classmethod
+    def parse(cls, data: bytes) -> Self:
+        """Read a record from its canonical bytes.
+
+        Raises:
+            NotCanonical: The bytes are not canonical JSON.
+            MalformedRecord: They are, but not of this form.
+        """
+        return cls.of(load_canonical(data))
+
+    @classmethod
+    def of(cls, value: Any) -> Self:
+        """Read a record from loaded JSON.
+
+        Raises:
+            MalformedRecord: The value is not of this form; every fault is named.
+        """
+        try:
+            # why: through JSON, because strict mode reads a JSON list as a tuple but refuses a Python list.
+            return cls.model_validate_json(canonical(value))
+        except ValidationError as error:
+            raise MalformedRecord(f"this is not a {cls.__name__.lower()}", why=faults_of(error)) from None
+
+
+def faults_of(error: ValidationError) -> str:
+    """Every fault that pydantic found, one a line, with the place of each."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(
+        f"{'.'.join(str(step) for step in fault['loc']) or 'document'}: {fault['msg']}" for fault in faults
+    )

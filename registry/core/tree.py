@@ -1,0 +1,128 @@
+"""The tree: a directory as a sorted list of names, sizes and digests, and the names that it may hold."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from registry.core.digest import Digest, Sha256, digest_of
+from registry.core.record import Record
+from registry.errors import UsageError
+
+_DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+class UnsafeName(UsageError):
+    """A file name could mean another place, or another file, on some machine."""
+
+
+class Entry(Record):
+    """One regular file of a tree: relative POSIX path, size in bytes, digest of its bytes."""
+
+    path: str
+    size: Annotated[int, Field(ge=0)]
+    digest: Sha256
+
+
+class Tree(Record):
+    """A directory's content. Its digest is that of its canonical JSON; modes and times are not part of it."""
+
+    form: Literal["registry.tree/1"] = "registry.tree/1"
+    entries: tuple[Entry, ...]
+
+    @model_validator(mode="after")
+    def _is_plain(self) -> Self:
+        paths = [entry.path for entry in self.entries]
+        if paths != sorted(paths):
+            raise ValueError("entries are not sorted by path")
+        check_names(paths)
+        return self
+
+    @property
+    def digest(self) -> Digest:
+        """The tree's identity."""
+        return digest_of(self.canonical())
+
+    @property
+    def size(self) -> int:
+        """Bytes in all files together."""
+        return sum(entry.size for entry in self.entries)
+
+
+def tree_of(entries: Iterable[Entry]) -> Tree:
+    """Put `entries` in order and make a tree of them.
+
+    Raises:
+        UnsafeName: A name could leave the tree, or two names could collide.
+    """
+    ordered = tuple(sorted(entries, key=lambda entry: entry.path))
+    check_names([entry.path for entry in ordered])
+    return Tree(entries=ordered)
+
+
+def check_names(paths: Sequence[str]) -> None:
+    """Refuse names that could leave a tree, or that collide on some file system.
+
+    Raises:
+        UnsafeName: The first such name, with the reason.
+    """
+    folded: dict[str, str] = {}
+    for path in paths:
+        check_name(path)
+        if (other := folded.get(_folded(path))) is not None:
+            raise UnsafeName(
+                f"{path!r} and {other!r} are one file", why="they differ in nothing, or only in case or accents"
+            )
+        folded[_folded(path)] = path
+    for path in paths:
+        steps = path.split("/")
+        for depth in range(1, len(steps)):
+            if (parent := _folded("/".join(steps[:depth]))) in folded:
+                raise UnsafeName(f"{folded[parent]!r} is a file and a directory", why=f"{path!r} lies below it")
+
+
+def check_name(path: str) -> None:
+    """Refuse one name that is not a plain relative POSIX path.
+
+    Raises:
+        UnsafeName: The name, with the reason.
+    """
+    if (fault := _fault_of(path)) is not None:
+        raise UnsafeName(f"{path!r} cannot be a file of a tree", why=fault, mend="rename the file")
+
+
+def _fault_of(path: str) -> str | None:
+    """Why `path` is refused, or None."""
+    if any(0xD800 <= ord(letter) <= 0xDFFF for letter in path):
+        return "it is not UTF-8"
+    if not 1 <= len(path.encode()) <= 1024:
+        return "a path has 1 to 1024 bytes"
+    if unicodedata.normalize("NFC", path) != path:
+        return "it is not in Unicode normal form C"
+    if path.startswith("/") or _DRIVE.match(path):
+        return "it is absolute"
+    if len(path.split("/")) > 64:
+        return "it has more than 64 components"
+    return next((fault for step in path.split("/") if (fault := _fault_of_step(step))), None)
+
+
+def _fault_of_step(step: str) -> str | None:
+    if step in ("", ".", ".."):
+        return "it has an empty, '.' or '..' component"
+    if "\\" in step or any(unicodedata.category(letter) == "Cc" for letter in step):
+        return "it holds a backslash or a control character"
+    if step[-1] in " .":
+        return "a component ends in a dot or a space"
+    if len(step.encode()) > 255:
+        return "a component has more than 255 bytes"
+    if step.split(".")[0].casefold() in _DEVICES:
+        return "a component is a device name on Windows"
+    return None
+
+
+def _folded(path: str) -> str:
+    """The spelling that a case-blind, accent-normalising file system would see."""
+    return unicodedata.normalize("NFC", path.casefold())

@@ -1,0 +1,170 @@
+"""The doors to the world: what the verbs may ask for, and what an adapter must keep.
+
+Each door is a small Protocol. Behaviour is added by wrapping, and each door's contract is a test class in
+`registry.testing`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, Literal, Protocol
+
+from registry.core.digest import Digest
+from registry.core.pin import Source
+from registry.core.tree import Entry, Tree
+
+
+class OpenFile(Protocol):
+    """One file that can be read once, by name: what a source offers and a store takes in."""
+
+    @property
+    def path(self) -> str:
+        """Relative POSIX path inside its tree."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that the place says it has; the store counts for itself."""
+
+    def open(self) -> BinaryIO:
+        """Open it for reading, unbuffered, never through a symlink."""
+
+
+class Store(Protocol):
+    """Blobs by digest. A blob never changes; what cannot be read back exactly is never acknowledged."""
+
+    def put(self, data: bytes) -> Digest:
+        """Keep small `data` durably; done only when it would survive a power cut."""
+
+    def put_files(self, files: Iterable[OpenFile]) -> Tree:
+        """Keep each file durably, hashing while copying, and return the tree that they make."""
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """Open a blob for reading, unverified; raises `registry.core.store.Missing` if there is none."""
+
+    def get(self, digest: Digest) -> bytes:
+        """Read a small blob, verified; raises `Missing` or `DigestMismatch`."""
+
+    def digests(self) -> Iterator[Digest]:
+        """Every blob that is here, in no order."""
+
+
+class LedgerFile(Protocol):
+    """Where entries live: numbered byte strings, each put at most once."""
+
+    def read(self) -> Sequence[bytes]:
+        """All entries' exact bytes, in order of index, from 0."""
+
+    def put_if_absent(self, index: int, data: bytes) -> bool:
+        """Make `data` entry `index`, durably; False if that index is taken. This is the only commit point."""
+
+
+class Signer(Protocol):
+    """A private key that signs, and says which key it is."""
+
+    @property
+    def key_id(self) -> str:
+        """64 hex digits: SHA-256 of the public key's DER form."""
+
+    @property
+    def public_pem(self) -> str:
+        """The public key, PEM."""
+
+    def sign(self, message: bytes) -> bytes:
+        """ECDSA P-256 over SHA-256 of `message`, DER, deterministic (RFC 6979)."""
+
+
+class Clock(Protocol):
+    """The time of day, for people to read; nothing is ever ordered by it."""
+
+    def now(self) -> datetime:
+        """The present, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a source found at a location: the files, and what the place calls these bytes."""
+
+    files: Sequence[OpenFile]
+    source: Source
+
+
+class Sources(Protocol):
+    """Everything that can be read from a location in a config."""
+
+    def find(self, location: str) -> Found:
+        """Look `location` up: a path, `dvc:…`, `hf://…@rev`, `git+…@rev` or `mlflow:…`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One thing for the model to say: the conversation so far, by which adapter, from which seed.
+
+    `adapter` is a name of the bundle or None for the bare base. `seed` is 32 bytes that nothing else uses.
+    `max_new_tokens` bounds the reply, in tokens.
+    """
+
+    messages: tuple[Message, ...]
+    adapter: str | None
+    seed: bytes
+    max_new_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the model said.
+
+    `seconds` is wall time and belongs in a timing row only; `finished` is False where the bound cut the reply.
+    """
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    finished: bool
+
+
+class Engine(Protocol):
+    """A model that answers. The same turn gives the same reply, whatever it is asked together with."""
+
+    def reply(self, turns: Sequence[Turn], sampling: Mapping[str, str]) -> Sequence[Reply]:
+        """Answer each turn. `sampling` has decimal strings: `temperature` (0 is greedy), `top_p` in (0, 1]."""
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> Sequence[str]:
+        """The reward model's logit for each (prompt, answer), as decimal strings with four places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What became of a program: its exit code, the end of what it printed, and whether the limits stopped it."""
+
+    exit_code: int
+    output: str
+    timed_out: bool
+
+
+class Sandbox(Protocol):
+    """A place to run a short Python program with limits on time, memory, files and processes."""
+
+    def run(self, program: str) -> Ran:
+        """Run `program` on its own, without network use or the caller's environment."""
+
+
+class Destination(Protocol):
+    """A directory being filled, that nobody sees before it is whole."""
+
+    def write(self, entry: Entry, content: BinaryIO) -> None:
+        """Copy `content` to `entry.path`, hashing what is written; raises `DigestMismatch` and leaves nothing."""
+
+    def reuse(self, entry: Entry) -> bool:
+        """Take the file over from an earlier release of this host, if it is there and still has these bytes."""
+
+    def switch(self, release: Digest) -> None:
+        """Make it durable and visible as `release`, in one step."""

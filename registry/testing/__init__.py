@@ -1,0 +1,1 @@
+"""The contract of each door: subclass it and your adapter is tested."""

@@ -1,0 +1,1 @@
+"""The reference trainers that the DVC stages call."""

@@ -1,0 +1,1 @@
+"""The flow: one module, one verb, one command, one page of docs."""
