@@ -38,7 +38,7 @@ class Environment(Record):
 class Manifest(Record):
     """What `registry pin` makes of a config: the same keys with full digests, and all sources.
 
-    `routes` sends a slice or a model name to an adapter's name; `default` catches the rest, and `base` means no adapter.
+    `routes` sends a slice or a model name to an adapter; `default` catches the rest, and `base` means no adapter.
     """
 
     form: Literal["registry.manifest/1"] = "registry.manifest/1"

@@ -12,7 +12,10 @@ class MalformedRecord(NotCanonical):
 
 
 class Record(BaseModel):
-    """A value that has one spelling in bytes, and so one digest."""
+    """A value that has one spelling in bytes, and so one digest.
+
+    None is never written. So a form can grow a field without changing old digests, if the field's default is None.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -26,9 +29,12 @@ class Record(BaseModel):
 
         Raises:
             NotCanonical: The bytes are not canonical JSON.
-            MalformedRecord: They are, but not of this form.
+            MalformedRecord: They are, but not of this form, or a null or a default is spelled otherwise than we would.
         """
-        return cls.of(load_canonical(data))
+        record = cls.of(load_canonical(data))
+        if record.canonical() != data:
+            raise MalformedRecord(f"this {cls.__name__.lower()} is not spelled as it would be written")
+        return record
 
     @classmethod
     def of(cls, value: Any) -> Self:
