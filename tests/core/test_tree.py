@@ -1,0 +1,116 @@
+"""Trees: one digest for one content, and names that mean the same file everywhere."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.core.canonical import canonical
+from registry.core.digest import digest_of
+from registry.core.record import MalformedRecord
+from registry.core.tree import Entry, Tree, UnsafeName, check_names, tree_of
+
+HOSTILE = {
+    "nothing": "",
+    "the parent": "..",
+    "a parent inside": "a/../b",
+    "a dot": "a/./b",
+    "absolute": "/etc/passwd",
+    "a drive": "C:/x",
+    "an empty step": "a//b",
+    "a trailing slash": "a/",
+    "a backslash": "a\\b",
+    "a NUL": "a\0b",
+    "a newline": "a\nb",
+    "a device": "aux.json",
+    "a device below": "a/COM1",
+    "a trailing dot": "a./b",
+    "a trailing space": "a ",
+    "a long step": "x" * 256,
+    "a long path": "/".join(["x" * 200] * 6),
+    "too deep": "/".join(["x"] * 65),
+    "not UTF-8": "a\udc80",
+    "not normal form C": "e\u0301",
+}
+
+NAMES = st.lists(st.text("abcxyz", min_size=1, max_size=4), min_size=1, max_size=3).map("/".join)
+
+
+def entry(path: str, data: bytes = b"x") -> Entry:
+    """An entry of `data` at `path`."""
+    return Entry(path=path, size=len(data), digest=digest_of(data))
+
+
+@pytest.mark.parametrize("path", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_name_is_refused(path: str) -> None:
+    """No name can leave its tree or mean something else on another machine."""
+    with pytest.raises(UnsafeName):
+        check_names([path])
+
+
+@pytest.mark.parametrize(
+    "paths", [("a", "A"), ("a", "a"), ("dir/x", "DIR/X"), ("stra\u00dfe", "strasse"), ("a", "a/b"), ("A/b", "a")]
+)
+def test_names_that_collide_somewhere_are_refused(paths: tuple[str, ...]) -> None:
+    """A case-blind file system would keep only one of the two."""
+    with pytest.raises(UnsafeName):
+        check_names(paths)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=6, unique=True), st.randoms())
+def test_order_of_reading_does_not_matter(paths: list[str], random: object) -> None:
+    """The same files make the same tree, however the directory listed them."""
+    try:
+        expected = tree_of([entry(path) for path in paths])
+    except UnsafeName:
+        return
+    shuffled = sorted(paths, key=lambda path: digest_of(path.encode()))
+
+    assert expected.digest == tree_of([entry(path) for path in shuffled]).digest
+
+
+def test_a_tree_is_read_back_from_its_bytes() -> None:
+    """Parsing undoes writing, and the digest is of the bytes."""
+    tree = tree_of([entry("b"), entry("a/c", b"")])
+
+    assert tree == Tree.parse(tree.canonical())
+    assert digest_of(tree.canonical()) == tree.digest
+
+
+def test_golden_bytes() -> None:
+    """Nobody may change the form: every digest ever given out depends on it."""
+    tree = tree_of([entry("config.json", b"{}")])
+
+    assert tree.canonical() == (
+        b'{"entries":[{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",'
+        b'"path":"config.json","size":2}],"form":"registry.tree/1"}'
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace('"size":1', '"size":-1'),
+        lambda text: text.replace('"size":1', '"size":true'),
+        lambda text: text.replace("sha256:", "sha256:A", 1),
+        lambda text: text.replace('"a"', '"../a"'),
+        lambda text: text.replace("tree/1", "tree/2"),
+        lambda text: text.replace('"form"', '"extra":null,"form"'),
+    ],
+)
+def test_a_tampered_tree_is_refused(change: object) -> None:
+    """A tree that parses is a tree that could have been written."""
+    text = tree_of([entry("a"), entry("b")]).canonical().decode()
+
+    with pytest.raises((MalformedRecord, UnsafeName)):
+        Tree.parse(change(text).encode())  # type: ignore[operator]  # reason: a table of functions
+
+
+def test_a_tree_out_of_order_is_refused() -> None:
+    """One content, one spelling."""
+    value = json.loads(tree_of([entry("a"), entry("b")]).canonical())
+    value["entries"].reverse()
+
+    with pytest.raises(MalformedRecord):
+        Tree.parse(canonical(value))
