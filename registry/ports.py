@@ -4,11 +4,13 @@ Each door is a small Protocol. Behaviour is added by wrapping, and each door's c
 `registry.testing`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Literal, Protocol
 
+from registry.core.bundle.trust import SeenLedger
 from registry.core.digest import Digest
 from registry.core.pin import Source
 from registry.core.tree import Entry, Tree
@@ -86,13 +88,39 @@ class Found:
 
     files: Sequence[OpenFile]
     source: Source
+    confirm: Callable[[Tree], None] = lambda tree: None
+    """Compare what was read with what the place promised. Called once, after every file was read; raises
+    IntegrityError naming the file that differs, or ConflictError if a file changed meanwhile."""
 
 
 class Sources(Protocol):
     """Everything that can be read from a location in a config."""
 
     def find(self, location: str) -> Found:
-        """Look `location` up: a path, `dvc:…`, `hf://…@rev`, `git+…@rev` or `mlflow:…`."""
+        """Look `location` up: a path, `dvc:…`, `hf://…@rev`, `git+…@rev` or `mlflow:…`.
+
+        Raises `registry.core.reference.NothingThere` if there is nothing.
+        """
+
+
+class Codebase(Protocol):
+    """The git repository around the workspace."""
+
+    def head(self) -> str:
+        """The commit (40 or 64 hex) of the code that is checked out.
+
+        A commit that changes nothing but `manifests/*.lock.json` is passed over for its parent: committing what `pin`
+        wrote does not make another model.
+        """
+
+    def resolve(self, revision: str) -> str | None:
+        """The commit that a tag, branch or short digest names here, or None."""
+
+    def dirty(self) -> Sequence[str]:
+        """Paths that differ from the last commit or that git does not know, `manifests/*.lock.json` apart."""
+
+    def committed(self, path: str) -> bytes | None:
+        """A file's bytes as of the last commit, by its path in the workspace; None if it is not committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +185,43 @@ class Sandbox(Protocol):
         """Run `program` on its own, without network use or the caller's environment."""
 
 
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What it took to show a release.
+
+    `previous` is what was shown before, None if nothing was; it equals `release` where nothing had to be switched.
+    Files and bytes were either copied from the store or reused from what the place had. `mended` lists the paths that
+    somebody had changed, added or removed in a release that was here already; they are as they should be now.
+    """
+
+    release: Digest
+    previous: Digest | None
+    files_copied: int
+    bytes_copied: int
+    files_reused: int
+    bytes_reused: int
+    mended: tuple[str, ...] = ()
+
+
 class Destination(Protocol):
-    """A directory being filled, that nobody sees before it is whole."""
+    """A place that takes in a release and shows it whole or not at all."""
 
-    def write(self, entry: Entry, content: BinaryIO) -> None:
-        """Copy `content` to `entry.path`, hashing what is written; raises `DigestMismatch` and leaves nothing."""
+    def deliver(self, tree: Tree, open: Callable[[Entry], BinaryIO]) -> Delivered:
+        """Make `tree` durable and visible in one step, hashing what is written.
 
-    def reuse(self, entry: Entry) -> bool:
-        """Take the file over from an earlier release of this host, if it is there and still has these bytes."""
+        `open` gives the content of an entry, unverified, and may be called from several threads. Raises
+        `DigestMismatch`, or what `open` raises; then what was shown before still is.
+        """
 
-    def switch(self, release: Digest) -> None:
-        """Make it durable and visible as `release`, in one step."""
+
+class Host(Destination, Protocol):
+    """A destination that keeps several releases, shows one of them, and remembers how far it saw the ledger."""
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Keep every other pull out meanwhile; raises `ConflictError` if one is under way."""
+
+    def seen(self) -> SeenLedger | None:
+        """How far the ledger was seen, or None before the first pull."""
+
+    def remember(self, seen: SeenLedger) -> None:
+        """Keep `seen`, durably."""
