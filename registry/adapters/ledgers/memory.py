@@ -1,0 +1,32 @@
+"""A ledger in memory: for tests, and for trying things out."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class MemoryLedger:
+    """Entries in a list; safe between threads, gone with the process."""
+
+    entries: list[bytes] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def read(self) -> Sequence[bytes]:
+        """All entries' exact bytes, from 0."""
+        with self._lock:
+            return tuple(self.entries)
+
+    def put_if_absent(self, index: int, data: bytes) -> bool:
+        """Make `data` entry `index`; False if that index is taken.
+
+        Raises:
+            IndexError: `index` is past the next one, or negative; a gap would make the ledger unreadable.
+        """
+        with self._lock:
+            if not 0 <= index <= len(self.entries):
+                raise IndexError(index)
+            if index < len(self.entries):
+                return False
+            self.entries.append(data)
+            return True

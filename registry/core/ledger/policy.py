@@ -1,0 +1,118 @@
+"""The policy: which keys may do what, on which stages. Entry 0 is one; a later entry may replace it."""
+
+from collections.abc import Collection, Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from registry.core.digest import Digest, digest_of
+from registry.core.ledger.envelope import BadEnvelope, KeyId, key_id_of
+from registry.core.record import Record
+
+Stage = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+"""A stage's name: lowercase letters, digits and hyphens."""
+
+ROOT = "root"
+"""The role that changes the policy."""
+
+REGISTRAR = "registrar"
+"""The role that makes artefacts and models known."""
+
+
+def promoter(stage: str) -> str:
+    """The role that decides what `stage` serves: it promotes, refuses and rolls back."""
+    return f"promoter:{stage}"
+
+
+class Key(Record):
+    """A public key, PEM."""
+
+    pem: str
+
+    @model_validator(mode="after")
+    def _is_a_key(self) -> Self:
+        try:
+            key_id_of(self.pem)
+        except BadEnvelope as error:
+            raise ValueError(str(error)) from None
+        return self
+
+
+class Role(Record):
+    """Keys, and how many different ones of them must sign."""
+
+    keys: Annotated[tuple[KeyId, ...], Field(min_length=1)]
+    threshold: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Self:
+        if list(self.keys) != sorted(set(self.keys)):
+            raise ValueError("keys are not sorted, or one stands twice")
+        if self.threshold > len(self.keys):
+            raise ValueError(f"a threshold of {self.threshold} cannot be met by {len(self.keys)} keys")
+        return self
+
+    def met_by(self, key_ids: Collection[str]) -> bool:
+        """Whether enough of the role's keys are among `key_ids`."""
+        return len(set(self.keys) & set(key_ids)) >= self.threshold
+
+
+class Policy(Record):
+    """Who may do what.
+
+    `stages` are in order, the first the least exposed. `after` maps a stage to one that must have served a manifest
+    before this one may. Every stage has its promoter role; nothing is anybody's by default.
+    """
+
+    form: Literal["registry.policy/1"] = "registry.policy/1"
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+    after: dict[Stage, Stage]
+    keys: dict[KeyId, Key]
+    roles: dict[str, Role]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if len(set(self.stages)) != len(self.stages):
+            raise ValueError("a stage stands twice")
+        wanted = {ROOT, REGISTRAR, *(promoter(stage) for stage in self.stages)}
+        if set(self.roles) != wanted:
+            raise ValueError(f"the roles must be exactly {', '.join(sorted(wanted))}")
+        self._check_order()
+        self._check_keys()
+        return self
+
+    def _check_order(self) -> None:
+        for stage, earlier in self.after.items():
+            if stage not in self.stages or earlier not in self.stages[: self.stages.index(stage)]:
+                raise ValueError(f"{stage} cannot come after {earlier}: they are not stages in that order")
+
+    def _check_keys(self) -> None:
+        for key_id, key in self.keys.items():
+            if key_id_of(key.pem) != key_id:
+                raise ValueError(f"the key called {key_id[:12]} is another key")
+        for name, role in self.roles.items():
+            if strangers := set(role.keys) - set(self.keys):
+                raise ValueError(f"the role {name} names the unknown key {min(strangers)[:12]}")
+
+    @property
+    def digest(self) -> Digest:
+        """The policy's identity."""
+        return digest_of(self.canonical())
+
+    @property
+    def pems(self) -> dict[str, str]:
+        """Key id to public key, PEM."""
+        return {key_id: key.pem for key_id, key in self.keys.items()}
+
+    def may(self, role: str, key_ids: Collection[str]) -> bool:
+        """Whether `key_ids`, having signed, may act as `role`; False for a role that does not exist."""
+        return role in self.roles and self.roles[role].met_by(key_ids)
+
+
+def one_key_policy(pem: str, *, stages: Sequence[str] = ("dev", "staging", "production")) -> Policy:
+    """The policy of a team of one: a single key may do everything, and the last stage follows the one before it."""
+    key_id = key_id_of(pem)
+    alone = Role(keys=(key_id,), threshold=1)
+    roles = {ROOT: alone, REGISTRAR: alone, **{promoter(stage): alone for stage in stages}}
+    after = {stages[-1]: stages[-2]} if len(stages) > 1 else {}
+    return Policy(stages=tuple(stages), after=after, keys={key_id: Key(pem=pem)}, roles=roles)
