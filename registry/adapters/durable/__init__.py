@@ -1,0 +1,49 @@
+"""The one place that writes to disk. What it has returned from survives a power cut; what it raised from left nothing.
+
+The recipe, for every file: hold the directory open; make a locked temporary file beside the final one (or in the area
+that the caller names); write it; set its mode; fsync it; link it (never over anything) or rename it (over the old
+one); fsync the directory; only then return. A failed fsync is final: the kernel may have dropped the bytes, so nothing
+is tried again on that file and nothing is read back as proof.
+
+Source: T. O. Pillai et al., All File Systems Are Not Created Equal, OSDI 2014; A. Rebello et al., Can Applications
+Recover from fsync Failures?, USENIX ATC 2020.
+"""
+
+from registry.adapters.durable.copying import ReadFailed, Written, open_plain, plain_file, pour
+from registry.adapters.durable.files import (
+    discard,
+    make_directory,
+    move,
+    point,
+    put_if_absent,
+    replace,
+    settle,
+    write_new,
+)
+from registry.adapters.durable.syncing import DiskFull, WriteFailed, explained, folder, sync
+from registry.adapters.durable.temporary import Temporary, strays, sweep, temporary
+
+__all__ = [
+    "DiskFull",
+    "ReadFailed",
+    "Temporary",
+    "WriteFailed",
+    "Written",
+    "discard",
+    "explained",
+    "folder",
+    "make_directory",
+    "move",
+    "open_plain",
+    "plain_file",
+    "point",
+    "pour",
+    "put_if_absent",
+    "replace",
+    "settle",
+    "strays",
+    "sweep",
+    "sync",
+    "temporary",
+    "write_new",
+]
