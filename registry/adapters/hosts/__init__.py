@@ -1,0 +1,1 @@
+"""Where releases go: a plain folder, or a host's directory that keeps several and shows one."""

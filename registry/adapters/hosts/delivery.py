@@ -1,0 +1,158 @@
+"""One release on its way into a host's directory: built beside the others, or mended where it stands."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from registry.adapters import durable
+from registry.adapters.hosts.filling import Open, each, fill, make_parents
+from registry.adapters.hosts.record import Book
+from registry.core.bundle.layout import LOCK, Lock
+from registry.core.canonical import NotCanonical
+from registry.core.digest import Digest, hex_of
+from registry.core.tree import Entry, Tree
+
+RELEASES = "releases"
+STAGING = "staging"
+
+
+@dataclass(slots=True)
+class Delivery:
+    """The work of making `tree` a release of the host at `book.root`, and the count of what it took."""
+
+    book: Book
+    tree: Tree
+    open: Open
+    copied: list[Entry] = field(default_factory=list)
+    reused: list[Entry] = field(default_factory=list)
+    mended: list[str] = field(default_factory=list)
+    _linked: set[tuple[int, int]] = field(default_factory=set)
+    _hints: dict[Digest, list[str]] | None = None
+
+    @property
+    def name(self) -> str:
+        """The release's directory, relative to the host's."""
+        return f"{RELEASES}/{hex_of(self.tree.digest)}"
+
+    @property
+    def home(self) -> Path:
+        """The release's directory."""
+        return self.book.root / self.name
+
+    def run(self) -> None:
+        """Make the release whole and durable, whatever there was of it before."""
+        if self.home.is_dir() and not self.home.is_symlink():
+            self._mend()
+        else:
+            self._build()
+        self.book.refresh(self._linked)
+
+    def _build(self) -> None:
+        """Make the whole release in staging, then give it its name."""
+        staged = self._stage(self.tree.entries)
+        durable.settle(staged)
+        staged.chmod(0o755)
+        durable.discard(self.home)
+        durable.move(staged, self.home)
+        self._note(self.tree.entries)
+
+    def _mend(self) -> None:
+        """Put right what is not as it should be in a release that is here already, each file in one step.
+
+        The release may be the one that is being served, so it keeps its directory and all its good files.
+        """
+        strange = sorted(self._strange())
+        damaged = self._damaged()
+        gone = {entry.path for entry in damaged}
+        self.reused = [entry for entry in self.tree.entries if entry.path not in gone]
+        if not strange and not damaged:
+            return
+        staged = self._stage(damaged)
+        for path in strange:
+            durable.discard(self.home / path)
+        for entry in damaged:
+            self._put_back(staged, entry)
+        durable.settle(self.home)
+        self._note(damaged)
+        self.mended = sorted([*strange, *gone])
+
+    def _put_back(self, staged: Path, entry: Entry) -> None:
+        target = self.home / entry.path
+        make_parents(self.home, entry.path)
+        if target.is_dir() and not target.is_symlink():
+            durable.discard(target)
+        durable.move(staged / entry.path, target)
+
+    def _stage(self, entries: tuple[Entry, ...] | list[Entry]) -> Path:
+        """Bring `entries` together in a new directory in staging: linked where the host has them, else copied."""
+        staged = self.book.root / STAGING / secrets.token_hex(8)
+        durable.make_directory(staged, mode=0o700)
+        linked = [entry for entry in entries if self._link(entry, staged)]
+        self.reused += linked
+        missing = [entry for entry in entries if entry not in set(linked)]
+        fill(staged, missing, self.open)
+        self.copied += missing
+        return staged
+
+    def _link(self, entry: Entry, staged: Path) -> bool:
+        """Give a good file of an earlier release another name. Releases share it; nobody may write to either."""
+        for path in self._candidates(entry.digest):
+            if not self.book.holds(path, entry):
+                continue
+            make_parents(staged, entry.path)
+            self._linked |= self.book.inode(path)
+            # why: some file systems have no hard links, or no more for this file; then it is copied.
+            with suppress(OSError):
+                os.link(self.book.root / path, staged / entry.path, follow_symlinks=False)
+                return True
+        return False
+
+    def _candidates(self, digest: Digest) -> Iterator[str]:
+        """Where the host may have a file with these bytes: by its record, else by the locks of its releases."""
+        known = False
+        for path in self.book.paths(digest):
+            known = True
+            yield path
+        if not known:
+            if self._hints is None:
+                self._hints = _read_locks(self.book.root)
+            yield from self._hints.get(digest, ())
+
+    def _damaged(self) -> list[Entry]:
+        """The entries that the release has not, or not with their bytes."""
+        found: list[Entry] = []
+
+        def look(entry: Entry) -> None:
+            if not self.book.holds(f"{self.name}/{entry.path}", entry):
+                found.append(entry)
+
+        each(look, self.tree.entries)
+        return sorted(found, key=lambda entry: entry.path)
+
+    def _strange(self) -> Iterator[str]:
+        """What lies in the release and is none of its files; links are never followed."""
+        expected = {entry.path for entry in self.tree.entries}
+        for place, directories, files in os.walk(self.home):
+            links = [name for name in directories if Path(place, name).is_symlink()]
+            for name in (*files, *links):
+                path = Path(place, name).relative_to(self.home).as_posix()
+                if path not in expected:
+                    yield path
+
+    def _note(self, entries: tuple[Entry, ...] | list[Entry]) -> None:
+        for entry in entries:
+            self.book.add(f"{self.name}/{entry.path}", entry)
+
+
+def _read_locks(root: Path) -> dict[Digest, list[str]]:
+    """Where files should be, by the locks of all releases. Anybody may have changed a lock, so these are hints only."""
+    hints: dict[Digest, list[str]] = {}
+    for path in sorted(root.glob(f"{RELEASES}/*/{LOCK}")):
+        with suppress(OSError, NotCanonical):
+            release = path.parent.parent.relative_to(root).as_posix()
+            for entry in Lock.parse(path.read_bytes()).files:
+                hints.setdefault(entry.digest, []).append(f"{release}/{entry.path}")
+    return hints

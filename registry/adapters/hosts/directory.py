@@ -1,0 +1,201 @@
+"""A host's directory: several releases, and a symlink `current` that always names a whole one.
+
+    DIR/current              -> releases/<64 hex digits of the release's tree digest>
+    DIR/releases/…           whole releases; files of mode 0444, equal files of several releases share one inode
+    DIR/staging/             a pull under way, mode 0700; what a dead one left is removed by the next
+    DIR/seen.json            how far the ledger was seen
+    DIR/record.json          what was hashed before, and how it looked then; a cache
+    DIR/lock                 held while a pull is under way
+
+A server that must keep its release while others come and go holds a lease: a shared lock on the release's directory,
+as `flock --shared DIR/current/ COMMAND` takes it. The lock goes with the process, so no lease outlives its holder.
+"""
+
+import fcntl
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.adapters import durable
+from registry.adapters.hosts.delivery import RELEASES, STAGING, Delivery
+from registry.adapters.hosts.filling import Open
+from registry.adapters.hosts.record import Book, open_book
+from registry.core.bundle.trust import SeenLedger
+from registry.core.canonical import NotCanonical
+from registry.core.digest import Digest, hex_of, parse_digest
+from registry.core.tree import Tree
+from registry.errors import ConflictError, IntegrityError, UsageError
+from registry.ports import Delivered
+
+_TARGET = re.compile(RELEASES + r"/([0-9a-f]{64})")
+
+
+class HostBusy(ConflictError):
+    """Another pull into the same directory is under way."""
+
+
+class NotAHost(UsageError):
+    """The directory is something else than a host's."""
+
+
+class SeenUnreadable(IntegrityError):
+    """What the host remembers of the ledger cannot be read, so nothing can be compared with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostDirectory:
+    """The directory `path`, which is made if it is missing. It keeps the last `keep` releases, at least one."""
+
+    path: Path
+    keep: int = 3
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep every other pull out meanwhile.
+
+        Raises:
+            HostBusy: One is under way.
+        """
+        durable.make_directory(self.path)
+        with durable.explained(self.path / "lock"):
+            fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            if not _claim(fd):
+                mend = "wait until it is done, then pull again"
+                raise HostBusy(f"another pull into {self.path} is under way", mend=mend)
+            yield
+        finally:
+            os.close(fd)
+
+    def seen(self) -> SeenLedger | None:
+        """How far the ledger was seen, or None before the first pull.
+
+        Raises:
+            SeenUnreadable: There is a record, and it cannot be read.
+        """
+        path = self.path / "seen.json"
+        try:
+            return SeenLedger.parse(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, NotCanonical) as error:
+            mend = "compare the ledger with another host's; if it is the right one, remove the file and pull again"
+            raise SeenUnreadable(f"{path} cannot be read", why=str(error), mend=mend) from error
+
+    def remember(self, seen: SeenLedger) -> None:
+        """Keep `seen`, durably; what is kept already is not written again."""
+        if self.seen() != seen:
+            durable.replace(self.path / "seen.json", seen.canonical(), mode=0o644)
+
+    def current(self) -> Digest | None:
+        """The release that `current` names, or None if it names none.
+
+        Raises:
+            NotAHost: `current` is no link of ours.
+        """
+        link = self.path / "current"
+        if not link.is_symlink():
+            if not link.exists():
+                return None
+            why, mend = f"{link} is not a symlink", "name another directory, or move that away"
+            raise NotAHost(f"{self.path} is not a host's directory", why=why, mend=mend)
+        match = _TARGET.fullmatch(str(link.readlink()))
+        return parse_digest(f"sha256:{match[1]}") if match else None
+
+    def deliver(self, tree: Tree, open: Open) -> Delivered:
+        """Make `tree` a whole release here and point `current` at it, in one step; only while it is held.
+
+        Files that an earlier release has are shared with it. A release that is here already is compared with `tree`
+        and mended. Older releases are removed, except the last `keep`, the current one and those with a lease.
+
+        Raises:
+            DigestMismatch: A stream did not hold what its entry says; `current` is as it was.
+            DiskFull: There is not enough room; `current` is as it was.
+            WriteFailed: The system would not do it; `current` is as it was, unless the last step's fsync failed.
+        """
+        previous = self.current()
+        self._clean()
+        book = open_book(self.path, self.path / "record.json")
+        before = (list(book.history), dict(book.known))
+        delivery = Delivery(book, tree, open)
+        try:
+            delivery.run()
+        except BaseException:
+            self._clean()
+            raise
+        if previous != tree.digest:
+            self._switch(tree.digest)
+        self._remember_release(book, tree.digest)
+        if before != (book.history, book.known):
+            # why: the record is a cache, and the release is already shown; a full disk may not call that a failure.
+            with suppress(durable.WriteFailed):
+                book.save(self.path / "record.json")
+        return Delivered(
+            release=tree.digest,
+            previous=previous,
+            files_copied=len(delivery.copied),
+            bytes_copied=sum(entry.size for entry in delivery.copied),
+            files_reused=len(delivery.reused),
+            bytes_reused=sum(entry.size for entry in delivery.reused),
+            mended=tuple(delivery.mended),
+        )
+
+    def _clean(self) -> None:
+        """Make the places of a host, and remove what a dead pull left; whoever holds the host is alone in them."""
+        durable.make_directory(self.path / RELEASES)
+        durable.make_directory(self.path / STAGING, mode=0o700)
+        for path in (self.path / STAGING).iterdir():
+            durable.discard(path)
+
+    def _switch(self, release: Digest) -> None:
+        link = self.path / STAGING / secrets.token_hex(8)
+        with durable.explained(link):
+            link.symlink_to(f"{RELEASES}/{hex_of(release)}")
+        durable.move(link, self.path / "current")
+
+    def _remember_release(self, book: Book, release: Digest) -> None:
+        """Put `release` at the end of the history and remove what is too old."""
+        here = {path.name for path in (self.path / RELEASES).iterdir() if _TARGET.fullmatch(f"{RELEASES}/{path.name}")}
+        known = [one for one in book.history if one != release and hex_of(one) in here]
+        unknown = sorted(here - {hex_of(one) for one in known} - {hex_of(release)})
+        spare = [*unknown, *map(hex_of, known)]
+        for name in spare[: max(0, len(spare) + 1 - max(self.keep, 1))]:
+            self._remove(book, name)
+        book.history = [*known, release]
+
+    def _remove(self, book: Book, name: str) -> None:
+        """Remove a release, unless a server holds a lease on it; then a later pull will."""
+        path, place = self.path / RELEASES / name, f"{RELEASES}/{name}"
+        with _leasable(path) as is_free:
+            if not is_free:
+                return
+            shared = {inode for known in book.below(place) for inode in book.inode(known)}
+            grave = self.path / STAGING / secrets.token_hex(8)
+            durable.move(path, grave)
+            durable.discard(grave)
+        for known in book.below(place):
+            book.forget(known)
+        book.refresh(shared)
+
+
+@contextmanager
+def _leasable(path: Path) -> Iterator[bool]:
+    """Hold a release's directory alone; False if somebody has a lease on it."""
+    if path.is_symlink() or not path.is_dir():
+        yield True  # why: litter that is no directory cannot be leased.
+        return
+    with durable.folder(path) as fd:
+        yield _claim(fd)
+
+
+def _claim(fd: int) -> bool:
+    """Take the lock of `fd` alone, without waiting."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,68 @@
+"""pull: bring what a stage serves to this host, and show it in one step."""
+
+from dataclasses import dataclass
+
+from registry.core.bundle.report import Report
+from registry.core.bundle.trust import follow
+from registry.core.digest import Digest
+from registry.core.ledger.views import State
+from registry.core.manifest import Manifest
+from registry.errors import Refused
+from registry.ports import Delivered, Host, Store
+from registry.verbs.bundle import opener, plan_of
+
+
+class NothingServed(Refused):
+    """The stage has never served anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a host shows now: the stage's generation, the model, the release, and what it took."""
+
+    stage: str
+    generation: int
+    name: str
+    manifest: Digest
+    delivered: Delivered
+    report: Report
+
+    @property
+    def release(self) -> Digest:
+        """The release's identity: the digest of its whole tree."""
+        return self.delivered.release
+
+    @property
+    def previous(self) -> Digest | None:
+        """What the host showed before; None if nothing."""
+        return self.delivered.previous
+
+
+def pull(stage: str, *, state: State, store: Store, host: Host) -> Pulled:
+    """Make `host` show what `stage` serves. Whatever fails, the host goes on showing what it showed.
+
+    How far the ledger was seen is remembered before anything is fetched: a pull that is cut off cannot be answered
+    with an older ledger the next time.
+
+    Raises:
+        AnotherLedger: The ledger is not the one that this host follows.
+        Replayed: It is older than what this host has seen.
+        Forked: It says otherwise about what this host has seen.
+        NothingServed: The stage has never served anything.
+        UnknownReference: There is no such stage.
+        LayoutConflict: The parts cannot stand in one directory.
+        PreflightRefused: A server would refuse the parts, or load them silently wrong.
+        Missing: A blob is not in the store.
+        DigestMismatch: A blob holds other bytes.
+        ConflictError: Another pull into this host is under way.
+    """
+    with host.hold():
+        host.remember(follow(host.seen(), state))
+        generation = state.serving(stage)
+        if generation is None:
+            mend = f"promote a model to {stage} first; `registry status` shows every stage"
+            raise NothingServed(f"{stage} has never served anything", mend=mend)
+        manifest = Manifest.parse(store.get(generation.manifest))
+        plan, report = plan_of(manifest, store=store)
+        delivered = host.deliver(plan.tree, opener(plan, store=store))
+    return Pulled(stage, generation.number, manifest.name, generation.manifest, delivered, report)
