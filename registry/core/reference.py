@@ -31,7 +31,7 @@ _FORMS = {
 }
 
 
-class UnknownReference(UsageError):
+class UnknownArtefact(UsageError):
     """Nothing of this name, label or digest is registered."""
 
 
@@ -39,7 +39,7 @@ class NothingThere(UsageError):
     """A location was understood, but holds nothing."""
 
 
-class AmbiguousReference(UsageError):
+class AmbiguousArtefact(UsageError):
     """More than one artefact could be meant."""
 
 
@@ -111,11 +111,12 @@ Reference = Registered | Located
 class Known(Protocol):
     """What a reference is looked up in: the ledger's state."""
 
-    def artefacts(self, role: Role | None, name: str) -> Sequence[Pin]:
-        """Every pin registered under `name`, oldest first; of every role where `role` is None."""
+    @property
+    def pins(self) -> Sequence[Pin]:
+        """Every artefact that is registered."""
 
-    def artefact_names(self, role: Role) -> Sequence[str]:
-        """Every name under which something is registered as `role`."""
+    def artefacts(self, role: Role | None, name: str) -> Sequence[Pin]:
+        """Those registered under `name`; of every role where `role` is None."""
 
 
 def parse_reference(text: str) -> Reference:
@@ -159,8 +160,8 @@ def resolve(reference: Registered, role: Role, known: Known) -> Pin:
     """Find the one registered artefact that `name@short` means.
 
     Raises:
-        UnknownReference: None has this label or digest; the candidates of that name are listed.
-        AmbiguousReference: Several different ones do.
+        UnknownArtefact: None has this label or digest; the candidates of that name are listed.
+        AmbiguousArtefact: Several different ones do.
     """
     pins = known.artefacts(role, reference.name)
     meant = [pin for pin in pins if _matches(pin, reference.short)]
@@ -169,22 +170,29 @@ def resolve(reference: Registered, role: Role, known: Known) -> Pin:
     if len({pin.digest for pin in meant}) > 1:
         why = f"it could be {_listed(meant)}"
         mend = "write more digits of the digest"
-        raise AmbiguousReference(f"{reference.name}@{reference.short} is ambiguous", why=why, mend=mend)
-    # why: of several entries for the same bytes, the one that carries the label as written, else the oldest.
-    return next((pin for pin in meant if pin.label == reference.short), meant[0])
+        raise AmbiguousArtefact(f"{reference.name}@{reference.short} is ambiguous", why=why, mend=mend)
+    return _one_of(meant, reference.short)
 
 
 def named(name: str, role: Role, known: Known) -> Pin | None:
     """The one artefact registered as `name`, whatever its label; None if there is none.
 
     Raises:
-        AmbiguousReference: Different artefacts bear this name.
+        AmbiguousArtefact: Different artefacts bear this name.
     """
     pins = known.artefacts(role, name)
     if len({pin.digest for pin in pins}) > 1:
         mend = f"write {name}@ and a label or digest"
-        raise AmbiguousReference(f"{name} is ambiguous", why=f"it could be {_listed(pins)}", mend=mend)
-    return pins[0] if pins else None
+        raise AmbiguousArtefact(f"{name} is ambiguous", why=f"it could be {_listed(pins)}", mend=mend)
+    return _one_of(pins, None) if pins else None
+
+
+def _one_of(pins: Sequence[Pin], label: str | None) -> Pin:
+    """One of several entries for the same bytes: one with the label as written, if there is any.
+
+    Ties are broken by spelling and not by age, because registering a pin again makes it the newest.
+    """
+    return min(pins, key=lambda pin: (pin.label != label, pin.canonical()))
 
 
 def _matches(pin: Pin, text: str) -> bool:
@@ -192,16 +200,16 @@ def _matches(pin: Pin, text: str) -> bool:
     return pin.label == text or (len(text) >= 4 and hex_of(pin.digest).startswith(text))
 
 
-def _unknown(reference: Registered, role: Role, known: Known) -> UnknownReference:
+def _unknown(reference: Registered, role: Role, known: Known) -> UnknownArtefact:
     what = f"{reference.name}@{reference.short} is not registered as {role}"
     if pins := known.artefacts(role, reference.name):
-        return UnknownReference(what, why=f"{reference.name} is known as {_listed(pins)}")
+        return UnknownArtefact(what, why=f"{reference.name} is known as {_listed(pins)}")
     if others := known.artefacts(None, reference.name):
         roles = ", ".join(sorted({pin.role for pin in others}))
-        return UnknownReference(what, why=f"{reference.name} is known, but as {roles}")
+        return UnknownArtefact(what, why=f"{reference.name} is known, but as {roles}")
     add = f"registry add {role} {reference.name}@{reference.short}=LOCATION"
-    near = did_you_mean(reference.name, known.artefact_names(role))
-    return UnknownReference(
+    near = did_you_mean(reference.name, {pin.name for pin in known.pins if pin.role == role})
+    return UnknownArtefact(
         what, why="no artefact has this name", mend="; or ".join(filter(None, (near, f"run `{add}`")))
     )
 

@@ -1,0 +1,189 @@
+"""Files and directories of a file system, never through a symlink and never anything but regular files."""
+
+import io
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from registry.core.pin import Source
+from registry.core.reference import NothingThere
+from registry.core.tree import UnsafeName, check_name, check_names
+from registry.errors import ConflictError, UsageError
+from registry.ports import Found
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# why: without O_NONBLOCK, opening a FIFO that took a file's place would wait for ever.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_KINDS = {stat.S_IFLNK: "a symlink", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
+_RELINK = "put the file there; for DVC: `dvc config cache.type reflink,hardlink,copy && dvc checkout --relink`"
+
+
+@dataclass(frozen=True, slots=True)
+class PathFile:
+    """A regular file below `top`, as it was seen when the directory was walked.
+
+    `steps` leads from `top` to the file; `seen` is its device, inode, size and time of change.
+    """
+
+    top: Path
+    steps: tuple[str, ...]
+    path: str
+    size: int
+    seen: tuple[int, int, int, int]
+
+    def open(self) -> BinaryIO:
+        """Open it, each step without following a symlink; raises ConflictError if it is not the file that was seen."""
+        try:
+            handle = _open_below(self.top, self.steps)
+        except OSError as error:
+            raise _changed(self.path, error.strerror or "it is gone") from None
+        if _seen(os.fstat(handle)) != self.seen:
+            os.close(handle)
+            raise _changed(self.path, "another file took its place, or it was written to")
+        return cast("BinaryIO", io.FileIO(handle, closefd=True))
+
+    def unchanged(self) -> bool:
+        """Whether the file is still the one that was seen."""
+        try:
+            return _seen(os.lstat(self.top.joinpath(*self.steps))) == self.seen
+        except OSError:
+            return False
+
+
+def find_path(root: Path, location: str) -> Found:
+    """Find the files at `location`, a path that counts from `root` unless it is absolute.
+
+    Raises:
+        NothingThere: Nothing is there, or only empty directories.
+        UnsafeName: A symlink, device, FIFO, socket or `.git` on the way or inside, or a name that a tree cannot hold.
+    """
+    files = files_at(root, location)
+    return Found(files, Source(kind="path", location=location), lambda tree: check_unchanged(files))
+
+
+def check_unchanged(files: Sequence[PathFile]) -> None:
+    """Raise ConflictError if a file was changed since it was seen."""
+    for file in files:
+        if not file.unchanged():
+            raise _changed(file.path, "it was written to while it was read")
+
+
+def files_at(root: Path, location: str) -> Sequence[PathFile]:
+    """The files at `location`, sorted by path; one file is called by its own name. Raises as `find_path`."""
+    walk = _Walk(location, *_split(root, location))
+    files = sorted(walk.files(), key=lambda file: file.path)
+    if not files:
+        raise NothingThere(f"{location} is empty", why="an artefact has at least one file")
+    check_names([file.path for file in files])
+    return files
+
+
+def seen_at(top: Path, steps: tuple[str, ...], path: str) -> PathFile:
+    """The regular file that `steps` lead to from `top`, to be called `path`. Raises UnsafeName as `find_path`."""
+    return replace(_file(top, steps, os.lstat(top.joinpath(*steps))), path=path)
+
+
+def _split(root: Path, location: str) -> tuple[Path, tuple[str, ...]]:
+    """Where to start, and the steps from there; only the start may be reached through symlinks."""
+    if "\0" in location:
+        raise UnsafeName(f"{location!r} is not a path")
+    full = Path(os.path.normpath(root / location))
+    if full.is_relative_to(root):
+        return root, full.relative_to(root).parts
+    return full.parent, (full.name,) if full.name else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """One look at a location: `steps` lead to it from `top`."""
+
+    location: str
+    top: Path
+    steps: tuple[str, ...]
+
+    def files(self) -> Iterator[PathFile]:
+        try:
+            handle = _open_below(self.top, self.steps[:-1], _DIRECTORY)
+        except OSError as error:
+            raise _unreachable(self.location, error) from None
+        try:
+            yield from self._last(handle)
+        finally:
+            os.close(handle)
+
+    def _last(self, handle: int) -> Iterator[PathFile]:
+        """The file, or the files of the directory, that the last step names."""
+        if not self.steps:
+            yield from self._inside(handle, ())
+            return
+        try:
+            status = os.stat(self.steps[-1], dir_fd=handle, follow_symlinks=False)
+        except OSError as error:
+            raise _unreachable(self.location, error) from None
+        if stat.S_ISDIR(status.st_mode):
+            yield from self._below(handle, self.steps[-1], ())
+        else:
+            yield _file(self.top, self.steps, status)
+
+    def _below(self, handle: int, name: str, inside: tuple[str, ...]) -> Iterator[PathFile]:
+        below = os.open(name, _DIRECTORY, dir_fd=handle)
+        try:
+            yield from self._inside(below, inside)
+        finally:
+            os.close(below)
+
+    def _inside(self, handle: int, inside: tuple[str, ...]) -> Iterator[PathFile]:
+        with os.scandir(handle) as children:
+            entries = sorted(children, key=lambda child: child.name)
+        for child in entries:
+            steps = (*inside, child.name)
+            path = "/".join(steps)
+            check_name(path)
+            if child.name == ".git":
+                mend = "pin it as git+PATH@REVISION, or remove .git"
+                raise UnsafeName(f"{path!r} is a git repository", why="its history is not content", mend=mend)
+            status = child.stat(follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                yield from self._below(handle, child.name, steps)
+            else:
+                file = _file(self.top, (*self.steps, *steps), status)
+                yield replace(file, path=path)
+
+
+def _file(top: Path, steps: tuple[str, ...], status: os.stat_result) -> PathFile:
+    """The file that `steps` lead to, called by its last step."""
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a device")
+        mend = _RELINK if stat.S_ISLNK(status.st_mode) else ""
+        raise UnsafeName(f"{'/'.join(steps)!r} is {kind}", why="only regular files are pinned", mend=mend)
+    return PathFile(top, steps, steps[-1], status.st_size, _seen(status))
+
+
+def _open_below(top: Path, steps: tuple[str, ...], flags: int = _FILE) -> int:
+    """Open what `steps` lead to from `top`, without following a symlink at any step."""
+    handle = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    for number, step in enumerate(steps, start=1):
+        try:
+            following = os.open(step, flags if number == len(steps) else _DIRECTORY, dir_fd=handle)
+        finally:
+            os.close(handle)
+        handle = following
+    return handle
+
+
+def _seen(status: os.stat_result) -> tuple[int, int, int, int]:
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _unreachable(location: str, error: OSError) -> UsageError:
+    if isinstance(error, FileNotFoundError):
+        return NothingThere(f"there is no {location}", mend="paths count from the directory of registry.toml")
+    # why: with O_NOFOLLOW a symlink answers ELOOP, or ENOTDIR where a directory was wanted.
+    return UnsafeName(f"{location} cannot be reached", why=f"{error.strerror}; symlinks are not followed")
+
+
+def _changed(path: str, why: str) -> ConflictError:
+    return ConflictError(f"{path} changed while it was pinned", why=why, mend="run it again when nothing writes there")
