@@ -1,1 +1,71 @@
 """The command line: parse, call one verb, show."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from registry.cli.deploy import bundle_command, pull_command
+from registry.cli.init import init_command, key_app
+from registry.cli.log import log_command
+from registry.cli.output import complain, talk
+from registry.cli.rollback import rollback_command
+from registry.cli.status import status_command
+from registry.errors import RegistryError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="registry",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(key_app, name="key")
+COMMANDS: dict[str, Callable[..., None]] = {
+    "init": init_command,
+    "status": status_command,
+    "log": log_command,
+    "rollback": rollback_command,
+    "bundle": bundle_command,
+    "pull": pull_command,
+}
+for name, command in COMMANDS.items():
+    app.command(name)(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("lockstep-registry"))
+        raise typer.Exit
+
+
+Directory = Annotated[Path | None, typer.Option("-C", "--directory", help="Work as if started in DIRECTORY.")]
+Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")]
+
+
+@app.callback()
+def registry(context: typer.Context, directory: Directory = None, version: Version = False) -> None:
+    """Say exactly what is in production, why it was allowed there, and go back to exactly what was there before.
+
+    Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 the answer is no, 4 cannot decide, 5 integrity,
+    6 the world moved, 130 interrupted.
+    """
+    context.obj = directory or Path.cwd()
+
+
+def main() -> None:
+    """Run the command line; an error is told on stderr and becomes its exit code."""
+    try:
+        app()
+    except RegistryError as error:
+        complain(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        talk("interrupted")
+        sys.exit(INTERRUPTED)

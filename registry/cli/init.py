@@ -1,0 +1,43 @@
+"""`registry init` and `registry key`: found a registry, and make the key that signs for you."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from registry.cli.output import Json, data, document, talk
+from registry.cli.project import ask, start
+
+Name = Annotated[str, typer.Argument(help="What the key is called; `default` is found without being named.")]
+Prompt = Annotated[bool, typer.Option("--prompt", help="Ask for a passphrase instead of making one and keeping it.")]
+
+key_app = typer.Typer(no_args_is_help=True, help="Make and show the keys that sign decisions.")
+
+
+@key_app.command("new")
+def key_new_command(name: Name = "default", prompt: Prompt = False, as_json: Json = False) -> None:
+    """Make a key pair outside of any repository; the private key is encrypted."""
+    from registry.workspace import new_key
+
+    made = new_key(name, ask("A passphrase, 12 characters or more") if prompt else None)
+    if as_json:
+        data(document("registry.key/1", made))
+        return
+    data(f"key       {made.key_id}")
+    data(f"private   {made.files.private}")
+    data(f"public    {made.files.public}")
+    if made.files.passphrase:
+        data(f"passphrase in {made.files.passphrase}")
+        talk("keep the passphrase where your secrets live; whoever has both files can sign as you")
+
+
+def init_command(context: typer.Context, as_json: Json = False) -> None:
+    """Found a registry here: a store, and a ledger whose first entry says that your key decides."""
+    from registry.workspace import found
+
+    done = found(Path(start(context)), ask)
+    if as_json:
+        data(document("registry.init/1", done))
+        return
+    data(f"ledger    {done.genesis}  {'was here already' if done.was_there else 'is new'}")
+    data("settings  registry.toml  (commit it: it pins the ledger)")

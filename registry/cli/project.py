@@ -1,0 +1,30 @@
+"""Where a command works: the project at or above the directory that `-C` names."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from registry.workspace import Registry
+
+
+def start(context: typer.Context) -> Path:
+    """The directory that `-C` names, else the present one."""
+    return context.obj if isinstance(context.obj, Path) else Path.cwd()
+
+
+def project(context: typer.Context) -> "Registry":
+    """The registry of the project that the command works in.
+
+    Raises:
+        NoProject: There is none.
+    """
+    from registry.workspace import Registry, find_root
+
+    return Registry(find_root(start(context)), ask=ask)
+
+
+def ask(question: str) -> str:
+    """A passphrase, typed by a person and not shown."""
+    return str(typer.prompt(question, hide_input=True, err=True))
