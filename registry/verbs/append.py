@@ -1,0 +1,112 @@
+"""Append one decision to the ledger: the only step that commits, shared by every verb that decides."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from registry.core.digest import Digest
+from registry.core.ledger.chain import Chain, Link
+from registry.core.ledger.entry import MAX_BYTES, Entry, statement_of
+from registry.core.ledger.envelope import pae, seal
+from registry.core.ledger.views import State, read_state, state_of
+from registry.core.record import faults_of
+from registry.errors import ConflictError, Refused, UsageError
+from registry.ports import LedgerFile, Signer
+
+ATTEMPTS = 32
+"""How often an entry is decided on anew because another writer was faster, before we give up."""
+
+
+class NotYours(Refused):
+    """The policy does not let this key do that."""
+
+
+class TooBusy(ConflictError):
+    """Other writers were faster, time after time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of a decision: the entry, or None where there was nothing to write, and the state after it."""
+
+    link: Link | None
+    state: State
+
+
+def read(ledger: LedgerFile, genesis: Digest) -> State:
+    """What the ledger says now, verified from its bytes.
+
+    Raises:
+        NotInitialised: It has no entries.
+        Breach: An entry breaks it.
+    """
+    return read_state(ledger.read(), genesis)
+
+
+def append(decide: Callable[[State], Entry | None], *, ledger: LedgerFile, genesis: Digest, signer: Signer) -> Appended:
+    """Write down what `decide` says of the ledger as it is, or nothing if it says None.
+
+    A lost race is no fault: the ledger is read again and `decide` is asked again. So it must look at everything that it
+    rests on each time, and raise where that is no longer true.
+
+    Args:
+        decide: Pure; gets the verified state, gives the next entry, or None if nothing is left to do.
+        ledger: Where entries live.
+        genesis: The pinned digest of entry 0.
+        signer: Whose key signs.
+
+    Raises:
+        NotInitialised, Breach: The ledger cannot be read or believed.
+        UsageError: The entry would be too long, or has text that is not one printable line.
+        NotYours: The policy does not let the signer write this.
+        TooBusy: Another writer was faster 32 times.
+    """
+    for _ in range(ATTEMPTS):
+        chain = Chain(genesis)
+        links = tuple(chain.extend(data) for data in ledger.read())
+        state = state_of(links)
+        with spelled():
+            entry = decide(state)
+        if entry is None:
+            return Appended(None, state)
+        data = _seal(entry, state, signer)
+        # why: what we would refuse to read must never be written; a slip here would break the ledger for everybody.
+        link = chain.extend(data)
+        if ledger.put_if_absent(entry.index, data):
+            return Appended(link, state_of((*links, link)))
+    raise TooBusy("the ledger was never free", why=f"other writers were faster {ATTEMPTS} times", mend="try again")
+
+
+@contextmanager
+def spelled() -> Iterator[None]:
+    """Tell what cannot be written into an entry as a fault of the call.
+
+    Raises:
+        UsageError: For one, a reason of two lines.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        raise UsageError("this cannot be written into the ledger", why=faults_of(error)) from None
+
+
+def _seal(entry: Entry, state: State, signer: Signer) -> bytes:
+    if not state.policy.may(entry.role, {signer.key_id}):
+        raise _not_yours(entry, state, signer)
+    payload = statement_of(entry)
+    data = seal(payload, {signer.key_id: signer.sign(pae(payload))})
+    if len(data) > MAX_BYTES:
+        raise UsageError(f"this {entry.action} entry is too long", why=f"{len(data)} bytes; at most {MAX_BYTES} fit")
+    return data
+
+
+def _not_yours(entry: Entry, state: State, signer: Signer) -> NotYours:
+    role = state.policy.roles.get(entry.role)
+    if role is not None and signer.key_id in role.keys:
+        why = f"{role.threshold} keys of the role {entry.role} must sign, and this is one"
+    else:
+        why = f"it has not the role {entry.role}"
+    mend = "sign with another key (REGISTRY_KEY), or have a root key change the policy"
+    return NotYours(f"the key {signer.key_id[:12]} may not {entry.action}", why=why, mend=mend)

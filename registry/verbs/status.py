@@ -1,0 +1,50 @@
+"""Tell what each stage serves: since when, by whom, and why it was allowed."""
+
+from dataclasses import dataclass
+
+from registry.core.digest import Digest
+from registry.core.ledger.chain import Head
+from registry.core.ledger.views import Generation, State
+from registry.ports import LedgerFile
+from registry.verbs.append import read
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """One stage. `generation` and `model` are None while it serves nothing; `model` also where nobody named it.
+
+    `model` is a name that the manifest was registered as; `refusals` counts what was not let in since the generation
+    began.
+    """
+
+    stage: str
+    generation: Generation | None
+    model: str | None
+    refusals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All stages in the policy's order, and how far the ledger goes."""
+
+    stages: tuple[Serving, ...]
+    head: Head
+    genesis: Digest
+
+
+def status(*, ledger: LedgerFile, genesis: Digest) -> Status:
+    """What each stage serves now. The whole ledger is verified first.
+
+    Raises:
+        NotInitialised, Breach: The ledger cannot be read or believed.
+    """
+    state = read(ledger, genesis)
+    return Status(tuple(_serving(stage, state) for stage in state.policy.stages), state.head, state.genesis)
+
+
+def _serving(stage: str, state: State) -> Serving:
+    generation = state.serving(stage)
+    since = generation.index if generation else 0
+    refusals = sum(1 for link in state.entries[since:] if link.entry.action == "refuse" and link.entry.stage == stage)
+    names = state.names(generation.manifest) if generation else ()
+    return Serving(stage, generation, next(iter(names), None), refusals)
