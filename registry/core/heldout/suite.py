@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from registry.core.digest import Digest
+from registry.core.heldout.case import Case as Case
+from registry.core.heldout.case import Value
 from registry.core.pin import Name
 from registry.core.record import Record
 from registry.core.tree import Tree
@@ -14,7 +16,7 @@ class VerifierCall(Record):
     """One verifier as a slice uses it; its arguments are data, never code."""
 
     name: Name
-    arguments: dict[str, str | int | tuple[str, ...]] = {}
+    arguments: dict[str, Value] = {}
 
 
 class Slice(Record):
@@ -29,14 +31,6 @@ class Slice(Record):
     tools: tuple[Name, ...] = ()
     fixtures: str | None = None
     verifiers: tuple[VerifierCall, ...]
-
-
-class Case(Record):
-    """One line of `cases.jsonl`; `expect` holds what the verifiers of its slice need."""
-
-    id: Name
-    prompt: str
-    expect: dict[str, str | int | tuple[str, ...]] = {}
 
 
 class Suite(Record):
