@@ -1,0 +1,132 @@
+"""A store in a directory: `blobs/sha256/ab/<64 hex>`, read-only files that are durable before they are acknowledged."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from registry.adapters import durable
+from registry.adapters.stores.intake import Intake, Taken
+from registry.adapters.stores.seen import Seen
+from registry.core.digest import Digest, DigestMismatch, check, digest_of
+from registry.core.store import digest_at, missing, place_of
+from registry.core.tree import Entry, Tree, check_names, tree_of
+from registry.errors import RegistryError
+from registry.ports import OpenFile
+
+_LARGE_BYTES = 4 * 1024 * 1024
+_SMALL_AT_ONCE = 16
+"""Small files in flight: they wait for their fsyncs together, and the file system's journal commits them together."""
+
+_BATCH = 8192
+"""Files between two rounds of making names durable; so memory is bounded whatever their number."""
+
+
+class Unreadable(RegistryError):
+    """A blob is there, but the system will not let us read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryStore:
+    """Blobs below `root`, which is made when the first blob comes. Any number of processes may use it at once."""
+
+    root: Path
+
+    def put(self, data: bytes) -> Digest:
+        """Keep small `data` durably; a damaged blob of that name is healed. Raises `DiskFull` or `WriteFailed`."""
+        with self._intake() as intake:
+            intake.keep(digest := digest_of(data), data)
+            intake.settle()
+        return digest
+
+    def put_files(self, files: Iterable[OpenFile]) -> Tree:
+        """Keep each file durably, hashing while copying, and return the tree that they make.
+
+        A file that was hashed before and looks unchanged, and whose blob is sound, is not even read.
+
+        Raises:
+            UnsafeName: A name could leave the tree, or two collide; nothing was copied.
+            SourceChanged: A file was written while it was read.
+            DiskFull: There is no room.
+            WriteFailed: The system would not do it.
+        """
+        listed = tuple(files)
+        check_names([file.path for file in listed])
+        entries: list[Entry] = []
+        with self._intake() as intake:
+            for start in range(0, len(listed), _BATCH):
+                taken = _take_all(intake, listed[start : start + _BATCH])
+                intake.settle()
+                intake.remember(taken)
+                entries += (one.entry for one in taken)
+        return tree_of(entries)
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """Open a blob for reading, unverified; raises `Missing`, `DigestMismatch` if it is no file, or `Unreadable`."""
+        path = self.root / place_of(digest)
+        try:
+            return durable.open_plain(path)
+        except FileNotFoundError:
+            raise missing(digest) from None
+        except OSError as error:
+            if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+                raise _no_file(digest) from None
+            raise Unreadable(f"{digest} could not be read", why=error.strerror or str(error)) from error
+
+    def get(self, digest: Digest) -> bytes:
+        """Read a small blob, verified; raises `Missing`, `DigestMismatch` or `Unreadable`."""
+        with self.open(digest) as content:
+            try:
+                return check(content.read(), digest)
+            except OSError as error:
+                raise Unreadable(f"{digest} could not be read", why=error.strerror or str(error)) from error
+
+    def digests(self) -> Iterator[Digest]:
+        """Every blob that is here, in no order."""
+        return (digest for place in self._places() if (digest := digest_at(place)))
+
+    def strays(self) -> tuple[str, ...]:
+        """What lies in the store and is no blob: a crash's unfinished files, and what somebody else put there."""
+        unfinished = durable.strays(self.root / "unfinished")
+        foreign = [place for place in self._places() if digest_at(place) is None]
+        return (*(path.relative_to(self.root).as_posix() for path in unfinished), *sorted(foreign))
+
+    @contextmanager
+    def _intake(self) -> Iterator[Intake]:
+        """Open the way in, making what is missing and clearing away what crashes left."""
+        area = self.root / "unfinished"
+        durable.make_directory(self.root / "blobs" / "sha256")
+        durable.make_directory(area)
+        durable.sweep(area)
+        with durable.folder(area) as unfinished, closing(Seen(self.root / "seen-1.sqlite")) as seen:
+            try:
+                yield Intake(self.root, unfinished, seen)
+            except durable.WriteFailed:
+                seen.forget()  # why: after a fault of the disk, nothing that was hashed before proves anything.
+                raise
+
+    def _places(self) -> Iterator[str]:
+        """The relative POSIX path of each thing below `blobs`, directories left out."""
+        for place, _, names in os.walk(self.root / "blobs"):
+            inside = Path(place).relative_to(self.root).as_posix()
+            yield from (f"{inside}/{name}" for name in names)
+
+
+def _take_all(intake: Intake, files: Sequence[OpenFile]) -> list[Taken]:
+    """Take `files` in, the large ones a core each, then the small ones many at a time."""
+    large = [file for file in files if file.size >= _LARGE_BYTES]
+    small = [file for file in files if file.size < _LARGE_BYTES]
+    taken: list[Taken] = []
+    for some, at_once in ((large, os.cpu_count() or 1), (small, _SMALL_AT_ONCE)):
+        if some:
+            with ThreadPoolExecutor(at_once) as threads:
+                taken += threads.map(intake.take, some)
+    return taken
+
+
+def _no_file(digest: Digest) -> DigestMismatch:
+    mend = "remove it and pin again, or put a copy of the blob back"
+    return DigestMismatch(f"{digest} is not a regular file", why="something else lies in its place", mend=mend)

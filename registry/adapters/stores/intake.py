@@ -1,0 +1,175 @@
+"""Taking blobs into a directory store: copy, hash, make durable, show.
+
+Nothing is acknowledged before it is durable. Each file is fsynced before it gets its name; the directories that hold
+the names are fsynced once for many files, before anything is returned.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from registry.adapters import durable
+from registry.adapters.stores.seen import GRAIN_NS, Seen, is_settled
+from registry.core.digest import Digest
+from registry.core.store import SourceChanged, place_of
+from registry.core.tree import Entry
+from registry.ports import OpenFile
+
+_MODE = 0o444
+_WORTH_WAITING_BYTES = 64 * 1024 * 1024
+
+Look = os.stat_result | None
+"""How a file looked to the system; None where a stream is no plain file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A file that was taken in; `source` and `blob` are how its two copies looked, where that may be remembered."""
+
+    entry: Entry
+    source: Look = None
+    blob: Look = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The way into the store at `root`, for one call. Its methods may run in several threads.
+
+    `unfinished` is the store's open directory for files that are being made; `shards` gathers the directories whose
+    new names are not durable yet, `sound` the blobs that were found here and hashed.
+    """
+
+    root: Path
+    unfinished: int
+    seen: Seen
+    shards: set[Path] = field(default_factory=set)
+    sound: list[tuple[os.stat_result, Digest]] = field(default_factory=list)
+
+    def keep(self, digest: Digest, data: bytes) -> None:
+        """Show `data` as the blob `digest`; durable after `settle`."""
+        written = durable.Written(digest, len(data))
+        if self._holds(written):
+            return
+        with durable.explained(self.root), durable.temporary(self.unfinished) as new:
+            new.write(data)
+            new.finish(_MODE)
+            self._show(new, written)
+
+    def take(self, file: OpenFile) -> Taken:
+        """Show the bytes of `file` as a blob; durable after `settle`. What was seen before is not read again."""
+        with file.open() as content:
+            before, began_ns = _look_at(content), time.time_ns()
+            if before and (digest := self.seen.find(before)):
+                known = durable.Written(digest, before.st_size)
+                if self._is_known_good(known) or self._holds(known):
+                    return Taken(_entry(file, known))
+            with durable.explained(self.root), durable.temporary(self.unfinished) as new:
+                written = new.copy(content)
+                _refuse_change(file, written, (before, _look_at(content)))
+                new.finish(_MODE)
+                blob = os.fstat(new.fd) if self._show(new, written) else None
+        return Taken(_entry(file, written), before if before and is_settled(before, began_ns) else None, blob)
+
+    def settle(self) -> None:
+        """Make the names of all blobs that were shown or found so far durable."""
+        with durable.explained(self.root):
+            # why: the shards' own names too, in case another process has made one and not got so far.
+            for place in (*self.shards, *{shard.parent for shard in self.shards}):
+                with durable.folder(place) as directory:
+                    durable.sync(directory)
+        self.shards.clear()
+
+    def remember(self, taken: Sequence[Taken]) -> None:
+        """Note how files looked that are durable now, so that the next call need not read them."""
+        if sum(one.entry.size for one in taken if one.blob) >= _WORTH_WAITING_BYTES:
+            time.sleep(GRAIN_NS / 1e9)  # why: a blob that is too young is not noted, and this much is worth noting.
+        # why only now: what is known to be good must be durable too, for whoever reads the notes.
+        self.seen.note([*self.sound, *(note for one in taken for note in self._notes(one))])
+        self.sound.clear()
+
+    def _notes(self, one: Taken) -> Iterator[tuple[os.stat_result, Digest]]:
+        """What may be remembered of a file: its two copies, if nothing can have written to them unseen."""
+        if one.source:
+            yield one.source, one.entry.digest
+        now = self._look_at_blob(one.entry.digest) if one.blob else None
+        # why not the same ctime: the blob's own last steps, its name and the end of its temporary one, changed it.
+        if now and one.blob and _content_of(now) == _content_of(one.blob) and is_settled(now, time.time_ns()):
+            yield now, one.entry.digest
+
+    def _show(self, new: durable.Temporary, written: durable.Written) -> bool:
+        """Give `new` its name; False if a sound blob has it. A damaged one is replaced."""
+        path = self._path(written.digest)
+        with self._shard(path.parent) as shard:
+            self.shards.add(path.parent)
+            if new.link(path.name, shard):
+                return True
+            if self._holds(written):
+                return False
+            new.rename(path.name, shard)
+            return True
+
+    def _is_known_good(self, written: durable.Written) -> bool:
+        """Whether the blob is here and looks as it did when its bytes were hashed and durable."""
+        found = self._look_at_blob(written.digest)
+        return found is not None and found.st_size == written.size and self.seen.find(found) == written.digest
+
+    def _holds(self, written: durable.Written) -> bool:
+        """Whether the blob is here and sound, by reading every byte of it; its name is durable after `settle`."""
+        self.shards.add(self._path(written.digest).parent)
+        began_ns = time.time_ns()
+        try:
+            with durable.open_plain(self._path(written.digest)) as content:
+                found = os.fstat(content.fileno())
+                is_sound = found.st_size == written.size and durable.pour(content) == written
+        except (OSError, durable.ReadFailed):
+            return False
+        if is_sound and is_settled(found, began_ns):
+            self.sound.append((found, written.digest))
+        return is_sound
+
+    def _look_at_blob(self, digest: Digest) -> Look:
+        try:
+            return self._path(digest).lstat()
+        except OSError:
+            return None
+
+    def _path(self, digest: Digest) -> Path:
+        return self.root / place_of(digest)
+
+    @contextmanager
+    def _shard(self, path: Path) -> Iterator[int]:
+        """Hold a shard open, making it if need be."""
+        if not path.is_dir():
+            durable.make_directory(path)
+        with durable.folder(path) as shard:
+            yield shard
+
+
+def _look_at(content: BinaryIO) -> Look:
+    fd = durable.plain_file(content)
+    return None if fd is None else os.fstat(fd)
+
+
+def _content_of(look: os.stat_result) -> tuple[int, int, int]:
+    return look.st_ino, look.st_size, look.st_mtime_ns
+
+
+def _entry(file: OpenFile, written: durable.Written) -> Entry:
+    return Entry(path=file.path, size=written.size, digest=written.digest)
+
+
+def _refuse_change(file: OpenFile, written: durable.Written, looks: tuple[Look, Look]) -> None:
+    """Refuse a file that was not one and the same from the first byte that was read to the last."""
+    before, after = looks
+    if written.size != file.size:
+        why = f"{written.size} bytes came, {file.size} were announced"
+    elif before and after and _content_of(before) != _content_of(after):
+        why = "its size or its time of writing changed meanwhile"
+    else:
+        return
+    mend = "wait until nothing writes to it, and run the same command again"
+    raise SourceChanged(f"{file.path} changed while it was read", why=why, mend=mend)
