@@ -60,6 +60,11 @@ class State:
         return Head(len(self.entries) - 1, self.entries[-1].digest)
 
     @property
+    def next_index(self) -> int:
+        """The index that the next entry will have."""
+        return len(self.entries)
+
+    @property
     def genesis(self) -> Digest:
         """The digest of entry 0, which names this ledger."""
         return self.entries[0].digest
