@@ -9,7 +9,7 @@ from typing import TypeVar
 import yaml
 
 from registry.core.document import Document, did_you_mean, nearest, read_document
-from registry.core.reference import Located, Reference, parse_location, parse_reference
+from registry.core.reference import Located, Reference, check_location, parse_reference
 from registry.errors import UsageError
 
 KEYS = (
@@ -136,8 +136,8 @@ class _Reading:
             fixtures=fixtures,
             routes=self.routes({reference.name for reference in adapters}),
             datasets=self.references("datasets"),
-            suite=self.one("suite", _location),
-            evidence=self.one("evidence", _location),
+            suite=self.one("suite", check_location),
+            evidence=self.one("evidence", check_location),
             repo_sha=self.one("repo_sha", _revision),
         )
 
@@ -193,7 +193,7 @@ class _Reading:
         found: list[tuple[yaml.Node, Reference]] = []
         for name, (key_node, value) in self.document.mapping(node).items():
             self.document.attempt(key_node, _name)
-            if (location := self.document.attempt(value, _location)) is not None:
+            if (location := self.document.attempt(value, check_location)) is not None:
                 found.append((key_node, Located(name, None, location)))
         return found
 
@@ -248,11 +248,6 @@ def _version(text: str) -> str:
 def _revision(text: str) -> str:
     if not _REVISION.fullmatch(text) or ".." in text:
         raise UsageError(f"{text!r} is not a git revision", mend="write a tag, a branch or a commit, or leave it out")
-    return text
-
-
-def _location(text: str) -> str:
-    parse_location(text)
     return text
 
 

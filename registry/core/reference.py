@@ -22,7 +22,7 @@ _SCHEME = re.compile(r"(git)\+|([A-Za-z][A-Za-z0-9.-]+):")
 _HUB = re.compile(r"hf://(?:(datasets)/)?([\w.-]+/[\w.-]+)@([\w./-]+)", re.ASCII)
 _GIT = re.compile(r"git\+(.+)@([^@#:\s]+)(?:#(.+))?")
 _MLFLOW = re.compile(r"mlflow:models:/([^/@:]+)(?:@([\w.-]+)|/([0-9]+))", re.ASCII)
-_PACKAGE = re.compile(r"package:([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)", re.ASCII)
+_PACKAGE = re.compile(r"package:([A-Za-z_][\w.]*(?:,[A-Za-z_][\w.]*)*)", re.ASCII)
 _FORMS = {
     "dvc": "dvc:PATH",
     "hf": "hf://ORG/REPO@REVISION",
@@ -80,9 +80,9 @@ class InMlflow:
 
 @dataclass(frozen=True, slots=True)
 class InPackage:
-    """The source file of an installed Python module; made by `pin` for verifiers, never written in a config."""
+    """The source files of modules of this package; made by `pin` for verifiers, never written in a config."""
 
-    module: str
+    modules: tuple[str, ...]
 
 
 Location = InPath | OnHub | InGit | InMlflow | InPackage
@@ -128,9 +128,19 @@ def parse_reference(text: str) -> Reference:
     if found := _REGISTERED.fullmatch(text):
         return Registered(found[1], found[2])
     if found := _NAMED.fullmatch(text):
-        parse_location(found[3])
-        return Located(found[1], found[2], found[3])
-    return Located(_name_of(parse_location(text), text), None, text)
+        return Located(found[1], found[2], check_location(found[3]))
+    return Located(_name_of(parse_location(check_location(text)), text), None, text)
+
+
+def check_location(text: str) -> str:
+    """Return `text` if it is a location that a person may write.
+
+    Raises:
+        UsageError: As `parse_location`, or it is one that only `pin` makes.
+    """
+    if isinstance(parse_location(text), InPackage):
+        raise UsageError(f"{text!r} cannot be written in a config", why="verifiers are named by their versions")
+    return text
 
 
 def parse_location(text: str) -> Location:
@@ -151,7 +161,7 @@ def parse_location(text: str) -> Location:
         case "mlflow" if found := _MLFLOW.fullmatch(text):
             return InMlflow(found[1], found[2] or "", found[3] or "")
         case "package" if found := _PACKAGE.fullmatch(text):
-            return InPackage(found[1])
+            return InPackage(tuple(found[1].split(",")))
         case word:
             raise _misspelled(text, word)
 
@@ -229,10 +239,12 @@ def _misspelled(text: str, word: str) -> UsageError:
 def _name_of(location: Location, text: str) -> str:
     """What people would call the thing at `location`: the last word of it."""
     match location:
-        case InPath(path=words) | OnHub(repo=words) | InMlflow(model=words) | InPackage(module=words):
+        case InPath(path=words) | OnHub(repo=words) | InMlflow(model=words):
             last = words
         case InGit(url=url, subdirectory=subdirectory):
             last = subdirectory or url.removesuffix(".git")
+        case InPackage(modules=modules):
+            last = modules[0]
     name = last.rstrip("/").rsplit("/", 1)[-1]
     if re.fullmatch(_NAME, name):
         return name

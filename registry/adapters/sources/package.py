@@ -1,26 +1,36 @@
-"""The source file of an installed module, by which a verifier is pinned."""
+"""The source files of modules of this package, by which verifiers are pinned."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
-from registry.adapters.sources.path import check_unchanged, files_at
+from registry.adapters.sources.path import PathFile, check_unchanged, files_at
 from registry.core.pin import Source
 from registry.core.reference import InPackage, NothingThere
 from registry.ports import Found
 
 
 def find_package(location: InPackage) -> Found:
-    """Find the one source file of a module, without importing the module itself.
+    """Find one source file for each module, without importing the modules.
+
+    The files are called by their paths from the directory that holds the package, as `registry/core/tree.py`.
 
     Raises:
         NothingThere: There is no such module, or it has no source file.
     """
+    files = [_file(module) for module in location.modules]
+    return Found(
+        files, Source(kind="package", location=",".join(location.modules)), lambda tree: check_unchanged(files)
+    )
+
+
+def _file(module: str) -> PathFile:
     try:
-        spec = importlib.util.find_spec(location.module)
+        spec = importlib.util.find_spec(module)
     except ModuleNotFoundError:
         spec = None
     if spec is None or spec.origin is None or not spec.has_location:
-        raise NothingThere(f"there is no module {location.module}")
+        raise NothingThere(f"there is no module {module}")
     origin = Path(spec.origin)
-    files = files_at(origin.parent.resolve(), origin.name)
-    return Found(files, Source(kind="package", location=location.module), lambda tree: check_unchanged(files))
+    (found,) = files_at(origin.parent.resolve(), origin.name)
+    return replace(found, path=f"{module.replace('.', '/')}.py")
