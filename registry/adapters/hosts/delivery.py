@@ -64,15 +64,16 @@ class Delivery:
 
         The release may be the one that is being served, so it keeps its directory and all its good files.
         """
+        # why first: a link in place of a directory would make files elsewhere look like ours.
         strange = sorted(self._strange())
+        for path in strange:
+            durable.discard(self.home / path)
         damaged = self._damaged()
         gone = {entry.path for entry in damaged}
         self.reused = [entry for entry in self.tree.entries if entry.path not in gone]
         if not strange and not damaged:
             return
         staged = self._stage(damaged)
-        for path in strange:
-            durable.discard(self.home / path)
         for entry in damaged:
             self._put_back(staged, entry)
         durable.settle(self.home)
