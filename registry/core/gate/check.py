@@ -1,0 +1,292 @@
+"""What is wrong with a gate file before any evidence is read: unknown names, sides, and rules that cannot pass."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from registry.core.gate import exact
+from registry.core.gate.gatefile import Gate, GateFile, Placed
+from registry.core.gate.measure import aggregate, estimate
+from registry.core.gate.metric import CANARY, DELTA_STATISTICS, METRICS, STATISTICS, Hits, Metric
+from registry.core.gate.power import least_to_pass
+from registry.core.gate.rule import Comparison, NoRegressions, Word, nearest
+from registry.core.heldout.suite import Slice, Suite
+
+Fault = tuple[int, str, str]
+"""Offset in the rule's text, what is wrong, advice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A gate beside the suite that it will be judged on."""
+
+    gate: Gate
+    suite: Suite
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def slices(self) -> dict[str, Slice]:
+        """The suite's slices by name."""
+        return {one.name: one for one in self.suite.slices}
+
+    @property
+    def weights(self) -> dict[str, Fraction]:
+        """The weight of each slice in an aggregate: as declared, or equal."""
+        return weights_of(self.gate, self.suite)
+
+    def planned(self, name: str) -> int:
+        """Samples that the suite schedules for a slice."""
+        return len(self.suite.cases[name]) * self.slices[name].samples
+
+
+def weights_of(gate: Gate, suite: Suite) -> dict[str, Fraction]:
+    """The weight of each slice in an aggregate: as declared, or equal."""
+    if gate.weights:
+        return {name: Fraction(weight) for name, weight in sorted(gate.weights.items())}
+    return {one.name: Fraction(1, len(suite.slices)) for one in suite.slices}
+
+
+def check_gate(file: GateFile, suite: Suite) -> None:
+    """Refuse a gate file that cannot mean what it says on this suite, with all its faults at once.
+
+    Args:
+        file: As `read_gate` returned it, with the faults noted there.
+        suite: The slices, their verifiers and the number of cases.
+
+    Raises:
+        Faults: Each with line, column, caret and the nearest known name.
+    """
+    comparisons = tuple(placed.rule for placed in file.rules if isinstance(placed.rule, Comparison))
+    plan = Plan(file.gate, suite, comparisons)
+    weights_are_known = _check_settings(file, plan)
+    for placed in file.rules:
+        for at, what, mend in _faults_of(placed, plan, weights_are_known=weights_are_known):
+            file.fault(placed, at, what, mend=mend)
+    file.document.refuse()
+
+
+def _faults_of(placed: Placed, plan: Plan, *, weights_are_known: bool) -> Iterator[Fault]:
+    match placed.rule:
+        case NoRegressions(slices=slices):
+            yield from _protected_faults(slices, plan)
+        case Comparison() as rule:
+            # why: each step needs the names of the one before; a misspelt metric should be told once, not five times.
+            for step in (_metric_faults, _slice_faults, _argument_faults, _statistic_faults, _number_faults):
+                if faults := list(step(rule, plan)):
+                    yield from faults
+                    return
+            if weights_are_known:
+                yield from _feasibility_faults(rule, plan)
+
+
+def metric_of(rule: Comparison) -> Metric:
+    """The table's line for a rule whose names were checked."""
+    return (CANARY if rule.scope == "canary" else METRICS)[rule.metric.text]
+
+
+def _metric_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
+    table = CANARY if rule.scope == "canary" else METRICS
+    name = rule.metric.text
+    if name not in table:
+        what = f"there is no {'canary ' if rule.scope == 'canary' else ''}metric {name!r}"
+        yield rule.metric.at, what, nearest(name, list(table))
+    elif rule.scope in {"aggregate", "delta"} and table[name].kind not in {"rate", "calls"}:
+        yield rule.metric.at, f"{name} is no rate", f"{rule.scope} compares rates only"
+    elif rule.scope == "aggregate" and table[name].arguments:
+        yield rule.metric.at, f"{name} takes an argument", "ask each slice for it, in a rule of its own"
+
+
+def _slice_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
+    metric, name = metric_of(rule), rule.metric.text
+    if rule.scope == "canary":
+        return
+    if rule.scope == "aggregate":
+        for part in [part for part in plan.weights if part in plan.slices and not metric.suits(plan.slices[part])]:
+            yield rule.metric.at, f"the slice {part!r} has no verifier for {name}", "declare weights without it"
+    elif rule.slice is None:
+        if not metric.everywhere:
+            yield rule.metric.at, f"{name} needs a slice", f"write {name}(SLICE), or aggregate.{name}"
+    elif rule.slice.text not in plan.slices:
+        what = f"there is no slice {rule.slice.text!r}"
+        yield rule.slice.at, what, nearest(rule.slice.text, list(plan.slices))
+    elif not metric.suits(plan.slices[rule.slice.text]):
+        wanted = " or ".join(verifier for group in metric.verifiers for verifier in group)
+        yield rule.slice.at, f"the slice {rule.slice.text!r} has no verifier for {name}", f"it takes {wanted}"
+
+
+def arguments_of(rule: Comparison, metric: Metric) -> dict[str, str]:
+    """A rule's arguments by name; positional ones take the metric's names in order."""
+    positional = iter(metric.arguments)
+    return {
+        (one.name.text if one.name else next(positional, "")): one.value.text for one in rule.arguments
+    }  # fmt: skip
+
+
+def _argument_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
+    metric = METRICS.get(rule.metric.text, Metric("live rate"))
+    given, known = arguments_of(rule, metric), metric.arguments
+    for one in rule.arguments:
+        if one.name is not None and one.name.text not in known:
+            advice = nearest(one.name.text, known) or "it takes none"
+            yield one.name.at, f"{rule.metric.text} has no argument {one.name.text!r}", advice
+    if len(given) != len(rule.arguments) or "" in given:
+        yield rule.arguments[-1].value.at, "an argument too many", f"it takes {', '.join(known) or 'none'}"
+    if rule.scope == "slice" and (missing := [name for name in known if name not in given]):
+        at = (rule.slice or rule.metric).at
+        yield at, f"{rule.metric.text} needs {missing[0]}", f"write {rule.metric.text}(SLICE, {missing[0]}='…')"
+    if "tag" in known and "tag" in given and rule.slice is not None:
+        yield from _tag_faults(rule, plan, given["tag"])
+
+
+def _tag_faults(rule: Comparison, plan: Plan, tag: str) -> Iterator[Fault]:
+    """The argument must be the tag that the slice's verifier looked for: it chooses nothing, it says what was meant."""
+    calls = plan.slices[rule.slice.text].verifiers if rule.slice else ()
+    known = [f"<{call.arguments.get('tag')}>" for call in calls if call.name == "tag"]
+    if tag not in known:
+        yield rule.arguments[0].value.at, f"no verifier of the slice looks for {tag!r}", nearest(tag, known)
+
+
+def _statistic_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
+    statistic, comparator = rule.statistic, rule.comparator
+    known = DELTA_STATISTICS if rule.scope == "delta" else STATISTICS[metric_of(rule).kind]
+    if statistic.text not in known:
+        yield statistic.at, f"{statistic.text} is not a statistic of this metric", f"known are {', '.join(known)}"
+    elif comparator.text == "==" and statistic.text not in {"count", "n"}:
+        yield comparator.at, "== is for counts", "a measured number is compared with <= or >="
+    elif (statistic.text, comparator.text[0]) in {("lower_ci", "<"), ("upper_ci", ">"), ("p_value", ">")}:
+        other = {"lower_ci": "upper_ci", "upper_ci": "lower_ci", "p_value": "lower_ci"}[statistic.text]
+        what = f"{statistic.text} {comparator.text} is the wrong side: it would pass on little evidence"
+        yield statistic.at, what, f"compare {other}, or turn the comparison round"
+    elif statistic.text == "p_value":
+        yield from _p_value_faults(rule, plan)
+    elif statistic.text.endswith("_ci") and metric_of(rule).kind == "quantile" and _has_repeats(rule, plan):
+        yield statistic.at, "a quantile of repeated samples has no bound", "use point, or one sample for each case"
+
+
+def _has_repeats(rule: Comparison, plan: Plan) -> bool:
+    names = [rule.slice.text] if rule.slice else list(plan.slices)
+    return any(plan.slices[name].samples > 1 for name in names)
+
+
+def _p_value_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
+    if direction_of(rule, plan.comparisons) is None:
+        target = rule.text[: rule.statistic.at - 1]
+        what = "a p-value alone has no direction: a significant drop would pass too"
+        yield rule.statistic.at, what, f"add a rule such as {target}.point {'<=' if metric_of(rule).low else '>='} …"
+    if _has_repeats(rule, plan):
+        what = "a p-value needs one sample for each case: repeated samples are not independent"
+        yield rule.statistic.at, what, "use lower_ci, which allows for that"
+
+
+def direction_of(rule: Comparison, others: tuple[Comparison, ...]) -> Comparison | None:
+    """The rule on the same delta that says which way, and how far, it should go."""
+    wanted = "<" if metric_of(rule).low else ">"
+    statistics = {"point", "upper_ci" if metric_of(rule).low else "lower_ci"}
+    same = (
+        other
+        for other in others
+        if (other.scope, other.metric.text) == (rule.scope, rule.metric.text)
+        and other.slice is not None
+        and rule.slice is not None
+        and other.slice.text == rule.slice.text
+    )
+    return next((one for one in same if one.statistic.text in statistics and one.comparator.text[0] == wanted), None)
+
+
+def _number_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
+    number, threshold = rule.number, rule.threshold
+    low, high = _range_of(rule)
+    if len(number.text.partition(".")[2]) > exact.PLACES:
+        yield number.at, f"{number.text} has more than {exact.PLACES} decimals", "bounds are computed to nine"
+    elif rule.statistic.text in {"count", "n"} and threshold.denominator != 1:
+        yield number.at, "a count is a whole number", ""
+    elif threshold < low or (high is not None and threshold > high):
+        span = f"from {low} to {high}" if high is not None else f"at least {low}"
+        yield number.at, f"{number.text} is out of range: this is {span}", "rates are fractions of 1, not percent"
+
+
+def _range_of(rule: Comparison) -> tuple[int, int | None]:
+    if rule.statistic.text in {"count", "n"}:
+        return 0, None
+    if rule.statistic.text == "p_value":
+        return 0, 1
+    if rule.scope == "delta":
+        return -1, 1
+    return (0, 1) if metric_of(rule).kind in {"rate", "calls", "live rate"} else (0, None)
+
+
+def _feasibility_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
+    """A rule that no answer could pass on the planned samples is a mistake in the file, not a verdict on a model."""
+    if rule.scope not in {"slice", "aggregate"} or metric_of(rule).kind not in {"rate", "calls"}:
+        return
+    bounds = {"lower_ci": (">", 1), "upper_ci": ("<", 0)}
+    if rule.statistic.text not in bounds:
+        return
+    hit = bounds[rule.statistic.text][1]
+    names = list(plan.weights) if rule.scope == "aggregate" else [rule.slice.text] if rule.slice else []
+    best = [estimate(Hits(bytes([hit]) * len(plan.suite.cases[name]), 1), plan.gate) for name in names]
+    seen = aggregate(best, [plan.weights[name] for name in names]) if rule.scope == "aggregate" else best[0]
+    bound = seen.lower if hit else seen.upper
+    is_reached = bound is not None and (bound >= rule.threshold if hit else bound <= rule.threshold)
+    if not is_reached:
+        yield rule.number.at, _hopeless(rule, seen.units, bound), _needed(rule, plan)
+
+
+def _hopeless(rule: Comparison, cases: int, bound: Fraction | None) -> str:
+    shown = exact.spelled(bound) if bound is not None else "infinity"
+    return f"{cases} cases cannot pass this even without one fault: {rule.statistic.text} would be {shown}"
+
+
+def _needed(rule: Comparison, plan: Plan) -> str:
+    threshold = rule.threshold if rule.statistic.text == "lower_ci" else 1 - rule.threshold
+    if rule.scope == "aggregate" or not 0 < threshold < 1:
+        return "plan more cases, or ask for less"
+    return f"it takes at least {least_to_pass(threshold, plan.gate)} cases"
+
+
+def _protected_faults(slices: tuple[Word, ...], plan: Plan) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for word in slices:
+        if word.text not in plan.slices:
+            yield word.at, f"there is no slice {word.text!r}", nearest(word.text, list(plan.slices))
+        elif word.text in seen:
+            yield word.at, f"the slice {word.text!r} stands here twice", ""
+        seen.add(word.text)
+
+
+def _check_settings(file: GateFile, plan: Plan) -> bool:
+    """Note the faults of names in settings; return whether the weights can be used."""
+    _check_names(file, plan)
+    gate, known = plan.gate, list(plan.slices)
+    strangers = [name for name in gate.weights if name not in plan.slices]
+    for name in strangers:
+        file.fault_in("weights", f"there is no slice {name!r}", nearest(name, known))
+    if any(Fraction(weight) <= 0 for weight in gate.weights.values()):
+        file.fault_in("weights", "a weight is above 0", "leave a slice out that should not count")
+    if gate.weights and (total := sum(map(Fraction, gate.weights.values()))) != 1:
+        file.fault_in("weights", f"the weights add up to {float(total):.9g}, not to 1")
+    return not strangers and not any(Fraction(weight) <= 0 for weight in gate.weights.values())
+
+
+def _check_names(file: GateFile, plan: Plan) -> None:
+    gate, known = plan.gate, list(plan.slices)
+    _check_guards(file, plan)
+    targets = [*known, *(f"{metric}({name})" for metric in METRICS for name in known)]
+    for name in gate.margins:
+        if name not in targets:
+            file.fault_in("margins", f"there is no slice or metric(slice) {name!r}", nearest(name, targets))
+    for name in gate.minimum_n:
+        if name not in METRICS:
+            file.fault_in("minimum_n", f"there is no metric {name!r}", nearest(name, list(METRICS)))
+
+
+def _check_guards(file: GateFile, plan: Plan) -> None:
+    gate, known = plan.gate, list(plan.slices)
+    for name, metrics in gate.guards.items():
+        if name not in plan.slices:
+            file.fault_in("guards", f"there is no slice {name!r}", nearest(name, known))
+            continue
+        able = [key for key, one in METRICS.items() if one.verifiers and one.suits(plan.slices[name])]
+        for metric in metrics:
+            if metric not in able:
+                file.fault_in("guards", f"{metric!r} cannot guard {name}", nearest(metric, able))
