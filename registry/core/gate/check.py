@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from registry.core.document import did_you_mean
 from registry.core.gate import exact
 from registry.core.gate.gatefile import Gate, GateFile, Placed
 from registry.core.gate.measure import aggregate, estimate
 from registry.core.gate.metric import CANARY, DELTA_STATISTICS, METRICS, STATISTICS, Hits, Metric
 from registry.core.gate.power import least_to_pass
-from registry.core.gate.rule import Comparison, NoRegressions, Word, nearest
+from registry.core.gate.rule import Comparison, NoRegressions, Word
 from registry.core.heldout.suite import Slice, Suite
 
 Fault = tuple[int, str, str]
@@ -62,7 +63,7 @@ def check_gate(file: GateFile, suite: Suite) -> None:
     for placed in file.rules:
         for at, what, mend in _faults_of(placed, plan, weights_are_known=weights_are_known):
             file.fault(placed, at, what, mend=mend)
-    file.document.refuse()
+    file.marked.refuse()
 
 
 def _faults_of(placed: Placed, plan: Plan, *, weights_are_known: bool) -> Iterator[Fault]:
@@ -89,7 +90,7 @@ def _metric_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
     name = rule.metric.text
     if name not in table:
         what = f"there is no {'canary ' if rule.scope == 'canary' else ''}metric {name!r}"
-        yield rule.metric.at, what, nearest(name, list(table))
+        yield rule.metric.at, what, did_you_mean(name, list(table))
     elif rule.scope in {"aggregate", "delta"} and table[name].kind not in {"rate", "calls"}:
         yield rule.metric.at, f"{name} is no rate", f"{rule.scope} compares rates only"
     elif rule.scope == "aggregate" and table[name].arguments:
@@ -108,7 +109,7 @@ def _slice_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
             yield rule.metric.at, f"{name} needs a slice", f"write {name}(SLICE), or aggregate.{name}"
     elif rule.slice.text not in plan.slices:
         what = f"there is no slice {rule.slice.text!r}"
-        yield rule.slice.at, what, nearest(rule.slice.text, list(plan.slices))
+        yield rule.slice.at, what, did_you_mean(rule.slice.text, list(plan.slices))
     elif not metric.suits(plan.slices[rule.slice.text]):
         wanted = " or ".join(verifier for group in metric.verifiers for verifier in group)
         yield rule.slice.at, f"the slice {rule.slice.text!r} has no verifier for {name}", f"it takes {wanted}"
@@ -127,7 +128,7 @@ def _argument_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
     given, known = arguments_of(rule, metric), metric.arguments
     for one in rule.arguments:
         if one.name is not None and one.name.text not in known:
-            advice = nearest(one.name.text, known) or "it takes none"
+            advice = did_you_mean(one.name.text, known) or "it takes none"
             yield one.name.at, f"{rule.metric.text} has no argument {one.name.text!r}", advice
     if len(given) != len(rule.arguments) or "" in given:
         yield rule.arguments[-1].value.at, "an argument too many", f"it takes {', '.join(known) or 'none'}"
@@ -143,7 +144,7 @@ def _tag_faults(rule: Comparison, plan: Plan, tag: str) -> Iterator[Fault]:
     calls = plan.slices[rule.slice.text].verifiers if rule.slice else ()
     known = [f"<{call.arguments.get('tag')}>" for call in calls if call.name == "tag"]
     if tag not in known:
-        yield rule.arguments[0].value.at, f"no verifier of the slice looks for {tag!r}", nearest(tag, known)
+        yield rule.arguments[0].value.at, f"no verifier of the slice looks for {tag!r}", did_you_mean(tag, known)
 
 
 def _statistic_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
@@ -248,7 +249,7 @@ def _protected_faults(slices: tuple[Word, ...], plan: Plan) -> Iterator[Fault]:
     seen: set[str] = set()
     for word in slices:
         if word.text not in plan.slices:
-            yield word.at, f"there is no slice {word.text!r}", nearest(word.text, list(plan.slices))
+            yield word.at, f"there is no slice {word.text!r}", did_you_mean(word.text, list(plan.slices))
         elif word.text in seen:
             yield word.at, f"the slice {word.text!r} stands here twice", ""
         seen.add(word.text)
@@ -260,9 +261,9 @@ def _check_settings(file: GateFile, plan: Plan) -> bool:
     gate, known = plan.gate, list(plan.slices)
     strangers = [name for name in gate.weights if name not in plan.slices]
     for name in strangers:
-        file.fault_in("weights", f"there is no slice {name!r}", nearest(name, known))
+        file.fault_in("weights", f"there is no slice {name!r}", mend=did_you_mean(name, known))
     if any(Fraction(weight) <= 0 for weight in gate.weights.values()):
-        file.fault_in("weights", "a weight is above 0", "leave a slice out that should not count")
+        file.fault_in("weights", "a weight is above 0", mend="leave a slice out that should not count")
     if gate.weights and (total := sum(map(Fraction, gate.weights.values()))) != 1:
         file.fault_in("weights", f"the weights add up to {float(total):.9g}, not to 1")
     return not strangers and not any(Fraction(weight) <= 0 for weight in gate.weights.values())
@@ -274,19 +275,19 @@ def _check_names(file: GateFile, plan: Plan) -> None:
     targets = [*known, *(f"{metric}({name})" for metric in METRICS for name in known)]
     for name in gate.margins:
         if name not in targets:
-            file.fault_in("margins", f"there is no slice or metric(slice) {name!r}", nearest(name, targets))
+            file.fault_in("margins", f"there is no slice or metric(slice) {name!r}", mend=did_you_mean(name, targets))
     for name in gate.minimum_n:
         if name not in METRICS:
-            file.fault_in("minimum_n", f"there is no metric {name!r}", nearest(name, list(METRICS)))
+            file.fault_in("minimum_n", f"there is no metric {name!r}", mend=did_you_mean(name, list(METRICS)))
 
 
 def _check_guards(file: GateFile, plan: Plan) -> None:
     gate, known = plan.gate, list(plan.slices)
     for name, metrics in gate.guards.items():
         if name not in plan.slices:
-            file.fault_in("guards", f"there is no slice {name!r}", nearest(name, known))
+            file.fault_in("guards", f"there is no slice {name!r}", mend=did_you_mean(name, known))
             continue
         able = [key for key, one in METRICS.items() if one.verifiers and one.suits(plan.slices[name])]
         for metric in metrics:
             if metric not in able:
-                file.fault_in("guards", f"{metric!r} cannot guard {name}", nearest(metric, able))
+                file.fault_in("guards", f"{metric!r} cannot guard {name}", mend=did_you_mean(metric, able))

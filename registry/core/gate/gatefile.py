@@ -3,18 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from registry.core.digest import Digest, digest_of
-from registry.core.gate.document import Document, entries, items_of, mapping_of, open_document, text_of
-from registry.core.gate.rule import Comparison, NoRegressions, Rule, RuleFault, Word, nearest, parse_rule, parse_window
+from registry.core.gate.marked import Marked, Pairs, read_marked, text_start
+from registry.core.gate.rule import NoRegressions, Rule, RuleFault, Word, parse_rule, parse_window
 from registry.core.manifest import Decimal
 from registry.core.record import Record
-
-if TYPE_CHECKING:
-    from yaml.nodes import MappingNode, Node
 
 Share = Annotated[str, Field(pattern=r"^(0(\.[0-9]{1,9})?|1(\.0{1,9})?)$")]
 """A decimal string from 0 to 1 with at most nine decimals, which is the grid that bounds are compared on."""
@@ -64,40 +62,20 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class GateFile:
-    """A gate file that was read: its settings, its rules in order, and the document for showing faults."""
+    """A gate file that was read: its settings, its rules in order, and where everything stands."""
 
     gate: Gate
     rules: tuple[Placed, ...]
-    document: Document
-    settings: "dict[str, tuple[Node, Node]]"
+    marked: Marked
+    settings: Pairs
 
     def fault(self, placed: Placed, at: int, what: str, *, mend: str = "") -> None:
         """Note a fault at offset `at` of a rule's text."""
-        self.document.fault(placed.line, placed.column + at, what, mend=mend)
+        self.marked.fault(placed.line, placed.column + at, what, mend=mend)
 
-    def fault_in(self, setting: str, what: str, mend: str = "") -> None:
-        """Note a fault at a setting's key."""
-        self.document.fault_at(self.settings[setting][0], what, mend=mend)
-
-
-_SETTINGS: dict[str, Callable[[Document, "Node"], Any]] = {
-    "form": text_of,
-    "stage": text_of,
-    "confidence": text_of,
-    "sides": lambda document, node: _number(document, node),
-    "method": text_of,
-    "margin": text_of,
-    "margins": lambda document, node: _texts(document, node),
-    "weights": lambda document, node: _texts(document, node),
-    "minimum_n": lambda document, node: {
-        name: _number(document, value) for name, (_, value) in mapping_of(document, node).items()
-    },
-    "guards": lambda document, node: {
-        name: [text_of(document, item) for item in items_of(document, value)]
-        for name, (_, value) in mapping_of(document, node).items()
-    },
-    "window": text_of,
-}
+    def fault_in(self, setting: str, what: str, *, mend: str = "") -> None:
+        """Note a fault at a setting's value."""
+        self.marked.fault_at(self.settings[setting][1], what, mend=mend)
 
 
 def read_gate(data: bytes, *, name: str = "the gate file") -> GateFile:
@@ -108,126 +86,145 @@ def read_gate(data: bytes, *, name: str = "the gate file") -> GateFile:
         name: What messages call the file.
 
     Returns:
-        The file. Faults that leave it readable (an unknown setting, a rule with a typo) are noted in its document, so
-        that they are told together with what `check_gate` finds.
+        The file. Faults that leave it readable (an unknown setting, a rule with a typo) are noted there, so that they
+        are told together with what `check_gate` finds.
 
     Raises:
-        Faults: It is not YAML, has an impossible value, or has no rules.
+        Faults: It is not YAML, or not a mapping.
     """
-    document, root = open_document(data, name)
-    found = entries(document, root)
-    for key in found.keys() - _SETTINGS.keys() - {"rules"}:
-        document.fault_at(found[key][0], f"there is no setting {key!r}", mend=nearest(key, [*_SETTINGS, "rules"]))
-    values = {key: _SETTINGS[key](document, found[key][1]) for key in _SETTINGS if key in found}
+    marked = read_marked(data, name)
+    root = marked.document.root
+    found = marked.document.mapping(root, [*_SETTINGS, "rules"])
+    if not isinstance(root, yaml.MappingNode):
+        marked.refuse()
     for key in ("form", "stage"):
         if key not in found:
-            document.fault(0, 0, f"the setting {key!r} is missing")
-    _check_values(document, found, values)
-    texts, rules = _rules(document, root, found)
-    gate = Gate.of({"stage": "unnamed", **_valid(values), "rules": texts})
-    return GateFile(gate, rules, document, found)
+            marked.fault(0, 0, f"the setting {key!r} is missing")
+    values = {key: read(marked, found[key][1]) for key, read in _SETTINGS.items() if key in found}
+    valid = {key: value for key, value in values.items() if _is_valid(marked, key, value, node=found[key][1])}
+    rules = _rules(marked, found)
+    texts = [placed.rule.text for placed in rules]
+    return GateFile(Gate.of({"stage": "unnamed", **valid, "rules": texts}), rules, marked, found)
 
 
-def _check_values(document: Document, found: "dict[str, tuple[Node, Node]]", values: dict[str, Any]) -> None:
-    """Check each value by its field, so that each fault has its own place; take out what is wrong."""
-    for key in list(values):
-        field = Gate.model_fields[key]
-        try:
-            adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, *field.metadata])  # type: ignore[arg-type]  # built at run time
-            adapter.validate_python(values[key])
-        except ValidationError as error:
-            document.fault_at(found[key][1], f"{key}: {error.errors()[0]['msg']}")
-            del values[key]
-    if "window" in values:
-        node = found["window"][1]
-        try:
-            parse_window(values["window"])
-        except RuleFault as fault:
-            column = node.start_mark.column + (1 if node.style else 0) + fault.at  # type: ignore[attr-defined]  # a scalar
-            document.fault(node.start_mark.line, column, fault.what, mend=fault.mend or "write `N > 5k requests; 24h`")
-    if "confidence" in values and not Fraction(1, 2) < Fraction(values["confidence"]) < 1:
-        document.fault_at(found["confidence"][1], "confidence lies between 0.5 and 1, both excluded")
-        del values["confidence"]
+def _text(marked: Marked, node: yaml.Node) -> str | None:
+    return marked.document.text(node)
 
 
-def _valid(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}
+def _number(marked: Marked, node: yaml.Node) -> int | None:
+    text = _text(marked, node)
+    if text is not None and text.isascii() and text.isdigit() and len(text) <= 12:
+        return int(text)
+    if text is not None:
+        marked.fault_at(node, f"{text!r} is not a whole number")
+    return None
 
 
-def _rules(
-    document: Document, root: "MappingNode", found: "dict[str, tuple[Node, Node]]"
-) -> tuple[tuple[str, ...], tuple[Placed, ...]]:
+def _texts(marked: Marked, node: yaml.Node) -> tuple[str, ...]:
+    found = (_text(marked, item) for item in marked.document.sequence(node))
+    return tuple(text for text in found if text is not None)
+
+
+def _each(read: Callable[[Marked, yaml.Node], Any]) -> Callable[[Marked, yaml.Node], dict[str, Any]]:
+    """A reader of a mapping whose values `read` reads; what cannot be read is noted and left out."""
+
+    def read_all(marked: Marked, node: yaml.Node) -> dict[str, Any]:
+        pairs = marked.document.mapping(node)
+        for key, (key_node, _) in pairs.items():
+            if not key.isascii() or len(key) > 256:
+                marked.fault_at(key_node, "a name here is plain ASCII, at most 256 letters")
+        found = {key: read(marked, value) for key, (_, value) in pairs.items() if key.isascii() and len(key) <= 256}
+        return {key: value for key, value in found.items() if value is not None}
+
+    return read_all
+
+
+_SETTINGS: dict[str, Callable[[Marked, yaml.Node], Any]] = {
+    "form": _text,
+    "stage": _text,
+    "confidence": _text,
+    "sides": _number,
+    "method": _text,
+    "margin": _text,
+    "margins": _each(_text),
+    "weights": _each(_text),
+    "minimum_n": _each(_number),
+    "guards": _each(_texts),
+    "window": _text,
+}
+
+
+def _is_valid(marked: Marked, key: str, value: Any, *, node: yaml.Node) -> bool:
+    """Check a value by its field, so that each fault has its own place."""
+    if value is None:
+        return False
+    field = Gate.model_fields[key]
+    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, *field.metadata])  # type: ignore[arg-type] # built at run time
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        marked.fault_at(node, f"{key} cannot be {value!r}", mend=error.errors()[0]["msg"])
+        return False
+    if key == "confidence" and not Fraction(1, 2) < Fraction(value) < 1:
+        marked.fault_at(node, "confidence lies between 0.5 and 1, both excluded")
+        return False
+    return key != "window" or _is_window(marked, value, node=node)
+
+
+def _is_window(marked: Marked, text: str, *, node: yaml.Node) -> bool:
+    line, column = text_start(node)
+    try:
+        parse_window(text)
+    except RuleFault as fault:
+        marked.fault(line, column + fault.at, fault.what, mend=fault.mend)
+        return False
+    return True
+
+
+def _rules(marked: Marked, found: Pairs) -> tuple[Placed, ...]:
     """All rules, in file order; those with a typo are noted and left out."""
-    nodes = items_of(document, found["rules"][1]) if "rules" in found else []
+    nodes = marked.document.sequence(found["rules"][1]) if "rules" in found else ()
     if not nodes:
         # why: a list of no rules would let everything through.
-        document.fault_at(found["rules"][0] if "rules" in found else root, "there are no rules")
-    rules = tuple(placed for node in nodes if (placed := _rule(document, node)) is not None)
-    for twice in _repeated(rules):
-        document.fault(twice.line, twice.column, "this rule stands here twice")
-    return tuple(placed.rule.text for placed in rules), rules
+        marked.fault_at(found["rules"][0] if "rules" in found else marked.document.root, "there are no rules")
+    rules: list[Placed] = []
+    for node in nodes:
+        placed = _rule(marked, node)
+        if placed is not None and placed.rule.text in {one.rule.text for one in rules}:
+            marked.fault(placed.line, placed.column, "this rule stands here twice")
+        elif placed is not None:
+            rules.append(placed)
+    return tuple(rules)
 
 
-def _repeated(rules: tuple[Placed, ...]) -> list[Placed]:
-    seen: set[str] = set()
-    again = []
-    for placed in rules:
-        if placed.rule.text in seen:
-            again.append(placed)
-        seen.add(placed.rule.text)
-    return again
-
-
-def _rule(document: Document, node: "Node") -> Placed | None:
-    from yaml.nodes import MappingNode
-
-    if isinstance(node, MappingNode):
-        return _unquoted_rule(document, node)
-    text = text_of(document, node)
-    if text is None:
+def _rule(marked: Marked, node: yaml.Node) -> Placed | None:
+    if isinstance(node, yaml.MappingNode):
+        return _unquoted_rule(marked, node)
+    if (text := _text(marked, node)) is None:
         return None
-    line, column = node.start_mark.line, node.start_mark.column + (1 if node.style else 0)  # type: ignore[attr-defined]  # a scalar
+    line, column = text_start(node)
     try:
         return Placed(parse_rule(text), line, column)
     except RuleFault as fault:
-        document.fault(line, column + fault.at, fault.what, mend=fault.mend)
+        marked.fault(line, column + fault.at, fault.what, mend=fault.mend)
         return None
 
 
-def _unquoted_rule(document: Document, node: "MappingNode") -> Placed | None:
+def _unquoted_rule(marked: Marked, node: yaml.MappingNode) -> Placed | None:
     """`no_regressions_on: [a, b]` without quotes is a mapping to YAML; take it as the rule that it is."""
-    found = entries(document, node)
-    if list(found) != ["no_regressions_on"]:
-        document.fault_at(node, "a rule is one quoted line", mend="only no_regressions_on may stand without quotes")
+    found = marked.document.mapping(node)
+    if list(found) != ["no_regressions_on"] or len(node.value) != 1:
+        marked.fault_at(node, "a rule is one quoted line", mend="only no_regressions_on may stand without quotes")
         return None
     key, value = found["no_regressions_on"]
     line, column = key.start_mark.line, key.start_mark.column
     words = []
-    for item in items_of(document, value):
-        if (text := text_of(document, item)) is not None:
-            at = item.start_mark.column - column if item.start_mark.line == line else 0
-            words.append(Word(text, at + (1 if item.style else 0)))  # type: ignore[attr-defined]  # a scalar
+    for item in marked.document.sequence(value):
+        if (text := _text(marked, item)) is not None:
+            at_line, at_column = text_start(item)
+            words.append(Word(text, at_column - column if at_line == line else 0))
     if not words:
-        document.fault_at(value, "no_regressions_on names no slice")
+        marked.fault_at(value, "no_regressions_on names no slice")
         return None
     names = ", ".join(f"'{word.text}'" for word in words)
     return Placed(NoRegressions(f"no_regressions_on: [{names}]", tuple(words)), line, column)
-
-
-def _number(document: Document, node: "Node") -> int | None:
-    text = text_of(document, node)
-    if text is not None and text.isascii() and text.isdigit():
-        return int(text[:12])
-    if text is not None:
-        document.fault_at(node, f"{text!r} is not a whole number")
-    return None
-
-
-def _texts(document: Document, node: "Node") -> dict[str, str]:
-    found = {name: text_of(document, value) for name, (_, value) in mapping_of(document, node).items()}
-    return {name: text for name, text in found.items() if text is not None}
-
-
-def comparisons(file: GateFile) -> list[tuple[Placed, Comparison]]:
-    """The rules that compare a number, with their places."""
-    return [(placed, placed.rule) for placed in file.rules if isinstance(placed.rule, Comparison)]

@@ -1,14 +1,13 @@
 """One rule of a gate: a single comparison, read by a grammar and never by `eval`."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fractions import Fraction
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Literal
 
+from registry.core.document import did_you_mean
 from registry.errors import UsageError
 
 if TYPE_CHECKING:
@@ -132,14 +131,6 @@ def parse_window(text: str) -> Window:
     return Window(requests, int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[duration[-1]])
 
 
-def nearest(word: str, known: Sequence[str]) -> str:
-    """Advice that names the nearest known word, or else all of them."""
-    folded = {name.casefold(): name for name in known}
-    if found := get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6):
-        return f"did you mean {folded[found[0]]!r}?"
-    return f"known are {', '.join(sorted(known))}" if known else ""
-
-
 @cache
 def _grammar(start: str) -> "Lark":
     from lark import Lark
@@ -178,7 +169,7 @@ def _statistic_fault(text: str, at: int) -> RuleFault:
         at = last.start()
     word = _word_at(text, at)
     return RuleFault(f"{word!r} is not a statistic" if word else "a statistic is missing", at=at,
-                     mend=nearest(word, STATISTICS))  # fmt: skip
+                     mend=did_you_mean(word, STATISTICS))  # fmt: skip
 
 
 def _word_at(text: str, at: int) -> str:
