@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 from registry.cli.deploy import bundle_command, pull_command
+from registry.cli.gate import gate_command, promote_command
 from registry.cli.init import init_command, key_app
 from registry.cli.log import log_command
 from registry.cli.output import complain, talk
+from registry.cli.pin import add_command, pin_command, show_command
 from registry.cli.rollback import rollback_command
 from registry.cli.status import status_command
+from registry.cli.verify import verify_command
 from registry.errors import RegistryError
 
 INTERRUPTED = 130
@@ -27,9 +30,15 @@ app = typer.Typer(
 app.add_typer(key_app, name="key")
 COMMANDS: dict[str, Callable[..., None]] = {
     "init": init_command,
+    "pin": pin_command,
+    "add": add_command,
+    "show": show_command,
+    "gate": gate_command,
+    "promote": promote_command,
+    "rollback": rollback_command,
     "status": status_command,
     "log": log_command,
-    "rollback": rollback_command,
+    "verify": verify_command,
     "bundle": bundle_command,
     "pull": pull_command,
 }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from registry.workspace import Registry
+    from registry.workspace.project import Registry
 
 
 def start(context: typer.Context) -> Path:
@@ -20,7 +20,8 @@ def project(context: typer.Context) -> "Registry":
     Raises:
         NoProject: There is none.
     """
-    from registry.workspace import Registry, find_root
+    from registry.workspace.project import Registry
+    from registry.workspace.settings import find_root
 
     return Registry(find_root(start(context)), ask=ask)
 

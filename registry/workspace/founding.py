@@ -1,0 +1,63 @@
+"""Make a key, and found a registry with it."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from registry.workspace.keys import open_key, who
+from registry.workspace.settings import FOUNDED, PLACE, SETTINGS, read_settings
+
+if TYPE_CHECKING:
+    from registry.adapters.keys import KeyFiles
+    from registry.verbs.init import Started
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was made: its id (64 hex digits) and where it lies."""
+
+    key_id: str
+    files: "KeyFiles"
+
+
+def new_key(name: str, passphrase: str | None = None) -> NewKey:
+    """Make the key `name` in the user's key directory; see `registry.adapters.keys.make_key` for the refusals."""
+    from registry.adapters.keys import key_directory, load_key, make_key
+
+    files = make_key(key_directory(os.environ) / f"{name}.pem", passphrase=passphrase)
+    return NewKey(load_key(files, passphrase=passphrase).key_id, files)
+
+
+def found(root: Path, ask: Callable[[str], str] | None = None) -> "Started":
+    """Found a registry in `root` with the user's key and pin it in `registry.toml`; done again, change nothing.
+
+    Raises:
+        NoKey: There is no key to sign with.
+        AlreadyAnother: There is a ledger with another policy, or other than the pinned one.
+    """
+    from registry.adapters import durable
+    from registry.adapters.clocks import SystemClock
+    from registry.adapters.keys import find_key
+    from registry.adapters.ledgers.directory import DirectoryLedger
+    from registry.core.ledger.policy import one_key_policy
+    from registry.verbs.init import init
+
+    path = root / SETTINGS
+    pinned = read_settings(path) if path.exists() else None
+    place = pinned.place if pinned else PLACE
+    signer = open_key(find_key(os.environ), ask)
+    started = init(
+        one_key_policy(signer.public_pem),
+        ledger=DirectoryLedger(root / place / "ledger"),
+        signer=signer,
+        clock=SystemClock(),
+        actor=who(os.environ),
+        pinned=pinned.genesis if pinned else None,
+    )
+    if not (root / place / ".gitignore").exists():
+        durable.replace(root / place / ".gitignore", b"*\n")
+    if pinned is None:
+        durable.replace(path, FOUNDED.format(genesis=started.genesis).encode())
+    return started
