@@ -313,3 +313,16 @@ def test_an_empty_folder_may_be_filled(tmp_path: Path) -> None:
     Folder(tmp_path / "out").deliver(tree_of_files(FIRST), opener(FIRST))
 
     assert content(tmp_path / "out") == FIRST
+
+
+def test_a_folder_cleans_up_after_its_dead_and_spares_the_living(tmp_path: Path) -> None:
+    """What a killed bundle left beside the folder goes; what another one is filling stays, and so do strangers."""
+    dead, living, stranger = (tmp_path / name for name in (".out." + "a" * 16, ".out." + "b" * 16, ".out.txt"))
+    for path in (dead, living, stranger):
+        path.mkdir()
+    lock = os.open(living, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    Folder(tmp_path / "out").deliver(tree_of_files(FIRST), opener(FIRST))
+    os.close(lock)
+
+    assert {path.name for path in tmp_path.iterdir()} == {"out", living.name, ".out.txt"}

@@ -252,6 +252,20 @@ def test_another_ledger_is_refused(world: World) -> None:
     assert not (world.host.path / "current").exists()
 
 
+def test_a_host_can_be_bound_by_hand_as_the_page_says(world: World) -> None:
+    """The record that docs/bundles.md shows is one that a host reads."""
+    page = (Path(__file__).parents[2] / "docs" / "bundles.md").read_text()
+    (line,) = (line for line in page.splitlines() if line.startswith('{"entry"'))
+    genesis = state_serving([]).genesis
+    world.host.path.mkdir()
+    (world.host.path / "seen.json").write_text(line.replace("sha256:…", genesis))
+    world.serve(BASELINE)
+    seen = world.host.seen()
+
+    assert seen is not None
+    assert (seen.genesis, seen.index) == (genesis, 1)
+
+
 def test_what_was_seen_is_kept_before_anything_is_fetched(world: World) -> None:
     """A pull that fails half-way cannot be followed by an older ledger."""
     world.serve(BASELINE)

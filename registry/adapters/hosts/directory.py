@@ -11,7 +11,6 @@ A server that must keep its release while others come and go holds a lease: a sh
 as `flock --shared DIR/current/ COMMAND` takes it. The lock goes with the process, so no lease outlives its holder.
 """
 
-import fcntl
 import os
 import re
 import secrets
@@ -23,6 +22,7 @@ from pathlib import Path
 from registry.adapters import durable
 from registry.adapters.hosts.delivery import RELEASES, STAGING, Delivery
 from registry.adapters.hosts.filling import Open
+from registry.adapters.hosts.lease import claim, held_alone
 from registry.adapters.hosts.record import Book, open_book
 from registry.core.bundle.trust import SeenLedger
 from registry.core.canonical import NotCanonical
@@ -64,7 +64,7 @@ class HostDirectory:
         with durable.explained(self.path / "lock"):
             fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            if not _claim(fd):
+            if not claim(fd):
                 mend = "wait until it is done, then pull again"
                 raise HostBusy(f"another pull into {self.path} is under way", mend=mend)
             yield
@@ -170,7 +170,7 @@ class HostDirectory:
     def _remove(self, book: Book, name: str) -> None:
         """Remove a release, unless a server holds a lease on it; then a later pull will."""
         path, place = self.path / RELEASES / name, f"{RELEASES}/{name}"
-        with _leasable(path) as is_free:
+        with held_alone(path) as is_free:
             if not is_free:
                 return
             shared = {inode for known in book.below(place) for inode in book.inode(known)}
@@ -180,22 +180,3 @@ class HostDirectory:
         for known in book.below(place):
             book.forget(known)
         book.refresh(shared)
-
-
-@contextmanager
-def _leasable(path: Path) -> Iterator[bool]:
-    """Hold a release's directory alone; False if somebody has a lease on it."""
-    if path.is_symlink() or not path.is_dir():
-        yield True  # why: litter that is no directory cannot be leased.
-        return
-    with durable.folder(path) as fd:
-        yield _claim(fd)
-
-
-def _claim(fd: int) -> bool:
-    """Take the lock of `fd` alone, without waiting."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

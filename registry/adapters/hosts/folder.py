@@ -1,5 +1,6 @@
 """A plain folder that takes one release: what `registry bundle` makes, to be copied, imaged or uploaded."""
 
+import glob
 import os
 import secrets
 from contextlib import suppress
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from registry.adapters import durable
 from registry.adapters.hosts.filling import Open, fill
+from registry.adapters.hosts.lease import held_alone
 from registry.adapters.hosts.record import Book
 from registry.core.tree import Tree
 from registry.errors import ConflictError
@@ -37,18 +39,27 @@ class Folder:
             self._check_same(tree)
             return Delivered(tree.digest, tree.digest, 0, 0, len(tree.entries), tree.size)
         durable.make_directory(self.path.parent)
+        self._clean()
         staged = self.path.parent / f".{self.path.name}.{secrets.token_hex(8)}"
-        try:
-            durable.make_directory(staged, mode=0o700)
-            fill(staged, tree.entries, open)
-            durable.settle(staged)
-            staged.chmod(0o755)
-            durable.move(staged, self.path)
-        except BaseException:
-            with suppress(durable.WriteFailed):
-                durable.discard(staged)
-            raise
+        durable.make_directory(staged, mode=0o700)
+        with held_alone(staged):
+            try:
+                fill(staged, tree.entries, open)
+                durable.settle(staged)
+                staged.chmod(0o755)
+                durable.move(staged, self.path)
+            except BaseException:
+                with suppress(durable.WriteFailed):
+                    durable.discard(staged)
+                raise
         return Delivered(tree.digest, None, len(tree.entries), tree.size, 0, 0)
+
+    def _clean(self) -> None:
+        """Remove what dead makers of this folder left beside it; one that lives holds its own."""
+        for path in self.path.parent.glob(f".{glob.escape(self.path.name)}.{'[0-9a-f]' * 16}"):
+            with held_alone(path) as is_litter:
+                if is_litter:
+                    durable.discard(path)
 
     def _check_same(self, tree: Tree) -> None:
         found = {
