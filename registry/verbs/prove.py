@@ -29,7 +29,7 @@ class Proof:
 def prove(manifest: Digest, *, store: Store) -> Proof:
     """Read every blob that `manifest` needs, in pieces, and check each against its digest.
 
-    That is the manifest, the tree and the files of each artefact, and the held-out suite. Each blob is read once.
+    That is the manifest, the tree and the files of each artefact, the held-out suite and dvc.lock. Each blob is read once.
 
     Raises:
         Damaged: A blob is missing or other bytes; the file and the artefact are named.
@@ -50,6 +50,8 @@ def _blobs(manifest: Digest, store: Store) -> Iterator[tuple[Digest, str]]:
         yield from _of_pin(pin, store)
     if record.suite is not None:
         yield from _of_tree(record.suite, "the held-out suite", store)
+    if record.dvc_lock is not None:
+        yield record.dvc_lock, "dvc.lock"
 
 
 def _of_pin(pin: Pin, store: Store) -> Iterator[tuple[Digest, str]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
 
@@ -61,7 +62,7 @@ class Desk:
     tips: dict[str, Digest] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.write(PolicyEntry(**self.common(), policy=self.policy))  # type: ignore[arg-type] # loose on purpose
+        self.write(PolicyEntry(**self.common(), policy=self.policy))
 
     @property
     def entries(self) -> list[bytes]:
@@ -82,7 +83,7 @@ class Desk:
         """The verified entries."""
         return list(check_chain(self.entries, self.genesis))
 
-    def common(self) -> dict[str, object]:
+    def common(self) -> dict[str, Any]:
         """The fields of the next entry that are the same for all kinds."""
         entries = self.entries
         previous = digest_of(entries[-1]) if entries else None
@@ -97,31 +98,31 @@ class Desk:
             self.tips[entry.stage] = digest_of(data)
         return entry
 
-    def register(self, number: int, model: str = "assistant", **parts: object) -> Entry:
+    def register(self, number: int, model: str | None = "assistant", **parts: Any) -> Entry:
         """Register manifest `number`."""
-        return self.write(Register(**{**self.common(), "model": model, "manifest": manifest(number), **parts}))  # type: ignore[arg-type] # loose on purpose
+        return self.write(Register(**{**self.common(), "model": model, "manifest": manifest(number), **parts}))
 
-    def on(self, stage: str, number: int) -> dict[str, object]:
+    def on(self, stage: str, number: int) -> dict[str, Any]:
         """The fields of the next entry about a stage."""
         return {**self.common(), "stage": stage, "stage_previous": self.tips.get(stage), "manifest": manifest(number)}
 
-    def promote(self, stage: str, number: int, generation: int, **parts: object) -> Entry:
+    def promote(self, stage: str, number: int, generation: int, **parts: Any) -> Entry:
         """Promote manifest `number`, over what `parts["replaces"]` says."""
         fields = {"generation": generation, "verdict": VERDICT, "answer": "GO", "basis": "gate"}
-        return self.write(Promote(**{**self.on(stage, number), **fields, **parts}))  # type: ignore[arg-type] # loose on purpose
+        return self.write(Promote(**{**self.on(stage, number), **fields, **parts}))
 
-    def refuse(self, stage: str, number: int, **parts: object) -> Entry:
+    def refuse(self, stage: str, number: int, **parts: Any) -> Entry:
         """Refuse manifest `number`."""
-        return self.write(Refuse(**{**self.on(stage, number), "verdict": VERDICT, "answer": "HOLD", **parts}))  # type: ignore[arg-type] # loose on purpose
+        return self.write(Refuse(**{**self.on(stage, number), "verdict": VERDICT, "answer": "HOLD", **parts}))
 
-    def rollback(self, stage: str, number: int, generation: int, **parts: object) -> Entry:
+    def rollback(self, stage: str, number: int, generation: int, **parts: Any) -> Entry:
         """Roll back to manifest `number`."""
         fields = {"generation": generation, "reason": "it was better"}
-        return self.write(Rollback(**{**self.on(stage, number), **fields, **parts}))  # type: ignore[arg-type] # loose on purpose
+        return self.write(Rollback(**{**self.on(stage, number), **fields, **parts}))
 
 
 def story() -> Desk:
-    """A ledger with every kind of entry: two models through staging, one refused, one rolled back, one in production."""
+    """A ledger with every kind of entry: two models, one refused at first, one gone back to."""
     desk = Desk()
     desk.register(1, evidence=(digest_of(b"evidence 1"),))
     desk.register(2)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def breach(entries: list[bytes], genesis: Digest) -> Breach:
 
 
 def test_the_bytes_of_a_ledger_never_change() -> None:
-    """The same decisions, key and time give the golden bytes. Nobody edits them: every ledger ever written is at stake."""
+    """The same decisions, key and time give the golden bytes. Nobody edits them: all ledgers are at stake."""
     expected = [path.read_bytes() for path in sorted(GOLDEN.glob("*.json"))]
 
     assert story().entries == expected
@@ -39,7 +40,7 @@ def test_an_empty_ledger_is_no_ledger() -> None:
 
 
 def test_no_changed_byte_is_overlooked() -> None:
-    """Each byte of each entry, turned in one bit, is found, and no later than at the entry that follows it."""
+    """Each byte of each entry, turned in one bit, is found there."""
     good, genesis = story().entries, story().genesis
     for index, entry in enumerate(good):
         for at in range(0, len(entry), 7 if index else 1):
@@ -155,7 +156,7 @@ def test_a_signed_document_that_is_no_entry_is_refused() -> None:
 
     statement = load(open_unverified(good).content)
     predicate = statement["predicate"]
-    wrong = [
+    wrong: list[dict[str, Any]] = [
         {**statement, "subject": []},
         {**statement, "subject": [{"digest": {"sha256": "0" * 64}}]},
         {**statement, "predicateType": "urn:lockstep:entry:2"},
@@ -278,16 +279,16 @@ def test_a_policy_changes_under_the_old_and_the_new_root() -> None:
     for signers, kind in (((ALICE,), breaches.NotAllowed), ((BOB,), breaches.Forged), ((MALLORY,), breaches.Forged)):
         desk = Desk()
         desk.signers = signers
-        desk.write(PolicyEntry(**desk.common(), policy=new))  # type: ignore[arg-type] # loose on purpose
+        desk.write(PolicyEntry(**desk.common(), policy=new))
 
         assert type(breach(desk.entries, desk.genesis)) is kind
     desk = Desk()
     desk.signers = (ALICE, BOB)
-    desk.write(PolicyEntry(**desk.common(), policy=new))  # type: ignore[arg-type] # loose on purpose
+    desk.write(PolicyEntry(**desk.common(), policy=new))
     desk.signers = (BOB, ALICE)
 
     assert desk.state.policy == new
-    desk.write(PolicyEntry(**desk.common(), policy=one_key_policy(BOB.public_pem)))  # type: ignore[arg-type] # loose on purpose
+    desk.write(PolicyEntry(**desk.common(), policy=one_key_policy(BOB.public_pem)))
     desk.signers = (ALICE,)
     desk.register(1)
 
@@ -301,7 +302,7 @@ def test_a_policy_that_cannot_hold_is_refused() -> None:
 
     good = load(two_keys(1).canonical())
     root = good["roles"]["root"]
-    for wrong in (
+    changes: list[dict[str, Any]] = [
         {"roles": {**good["roles"], "root": {**root, "threshold": 0}}},
         {"roles": {**good["roles"], "root": {**root, "threshold": 3}}},
         {"roles": {**good["roles"], "root": {"keys": [], "threshold": 1}}},
@@ -315,7 +316,8 @@ def test_a_policy_that_cannot_hold_is_refused() -> None:
         {"stages": ["staging", "production", "staging"]},
         {"stages": ["production", "staging"]},
         {"after": {"production": "moon"}},
-    ):
+    ]
+    for wrong in changes:
         with pytest.raises(MalformedRecord):
             Policy.of({**good, **wrong})
 

@@ -1,11 +1,13 @@
 """The envelope: one spelling, checked by key material, and understood by others."""
 
 import base64
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry.adapters.keys import FileSigner
 from registry.core.canonical import canonical, load
 from registry.core.ledger.envelope import (
     BadEnvelope,
@@ -22,11 +24,11 @@ PAYLOAD = b'{"said":"go"}'
 KEYS = {ALICE.key_id: ALICE.public_pem, BOB.key_id: BOB.public_pem}
 
 
-def signed(*signers: object, payload: bytes = PAYLOAD) -> bytes:
-    return seal(payload, {signer.key_id: signer.sign(pae(payload)) for signer in signers})  # type: ignore[attr-defined] # loose on purpose
+def signed(*signers: FileSigner, payload: bytes = PAYLOAD) -> bytes:
+    return seal(payload, {signer.key_id: signer.sign(pae(payload)) for signer in signers})
 
 
-def changed(data: bytes, **parts: object) -> bytes:
+def changed(data: bytes, **parts: Any) -> bytes:
     return canonical({**load(data), **parts})
 
 
@@ -40,7 +42,7 @@ def test_what_was_signed_comes_back(payload: bytes) -> None:
     """`verify` returns the payload, and who signed it."""
     verified = verify(signed(ALICE, BOB, payload=payload), KEYS, 2)
 
-    assert (verified.payload, verified.key_ids) == (payload, {ALICE.key_id, BOB.key_id})
+    assert (verified.payload, verified.key_ids) == (payload, frozenset({ALICE.key_id, BOB.key_id}))
     assert not verified.strangers
 
 
@@ -125,7 +127,7 @@ def test_a_signature_of_another_payload_or_type_does_not_hold() -> None:
         {"signatures": [{"keyid": ALICE.key_id, "sig": "AAAAAAAA", "cert": "x"}]},
     ],
 )
-def test_another_form_is_no_envelope(parts: dict[str, object]) -> None:
+def test_another_form_is_no_envelope(parts: dict[str, Any]) -> None:
     """There is one form, and one spelling of it."""
     with pytest.raises(BadEnvelope):
         verify(changed(signed(ALICE), **parts), KEYS, 1)
@@ -173,7 +175,7 @@ def test_a_key_has_one_spelling() -> None:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
     pem = ALICE.public_pem
-    point = load_pem_public_key(pem.encode()).public_bytes(Encoding.X962, PublicFormat.CompressedPoint)  # type: ignore[union-attr] # an EC key
+    point = load_pem_public_key(pem.encode()).public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
     compressed = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200") + point
     begin, end = "-----BEGIN PUBLIC KEY-----\n", "\n-----END PUBLIC KEY-----\n"
     info = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -211,12 +213,12 @@ def test_securesystemslib_agrees() -> None:
     pytest.importorskip("securesystemslib")
     from securesystemslib.dsse import Envelope
     from securesystemslib.exceptions import VerificationError
-    from securesystemslib.signer import SSlibKey
+    from securesystemslib.signer._key import Key, SSlibKey
 
     def theirs(data: bytes) -> Envelope:
         return Envelope.from_dict(load(data))
 
-    keys = [
+    keys: list[Key] = [
         SSlibKey(signer.key_id, "ecdsa", "ecdsa-sha2-nistp256", {"public": signer.public_pem})
         for signer in (ALICE, BOB)
     ]

@@ -1,0 +1,66 @@
+"""Real processes: promoters that race, and what reading a ledger costs at the start of a command."""
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from registry.adapters.ledgers.directory import DirectoryLedger
+from registry.verbs.append import read
+from tests.ledger.desk import Desk, manifest
+
+ROOT = Path(__file__).parents[2]
+
+
+def race(place: Path, *, stages: tuple[str, ...], times: int) -> tuple[Desk, list[str]]:
+    """Let one process a stage promote its own manifest `times` times; the desk, and what each process printed."""
+    desk = Desk(ledger=DirectoryLedger(place / "ledger"))
+    for number in range(len(stages)):
+        desk.register(number)
+    commands = [
+        [sys.executable, "-m", "tests.ledger.racer", str(place), desk.genesis, "1", manifest(number), stage, str(times)]
+        for number, stage in enumerate(stages)
+    ]
+    racers = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for command in commands]
+    deadline = time.monotonic() + 60
+    while len(list(place.glob("ready-*"))) < len(racers) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    (place / "go").touch()
+    said = [racer.communicate(timeout=120)[0] for racer in racers]
+
+    assert [racer.returncode for racer in racers] == [0] * len(racers)
+    return desk, said
+
+
+def test_two_promoters_of_one_stage_make_one_history(tmp_path: Path) -> None:
+    """Each promotion that was acknowledged is in the ledger once; each conflict is in it not at all."""
+    desk, said = race(tmp_path, stages=("dev", "dev"), times=25)
+    state = read(desk.ledger, desk.genesis)
+    served = Counter(one.manifest for one in state.generations("dev"))
+
+    assert [served[manifest(number)] for number in (0, 1)] == [letters.count("P") for letters in said]
+    assert [len(letters) for letters in said] == [25, 25]
+    assert len(state.entries) == 3 + sum(letters.count("P") for letters in said)
+
+
+def test_promoters_of_different_stages_do_not_stop_each_other(tmp_path: Path) -> None:
+    """They race for the same indexes, lose some, and try again: nobody sees a conflict."""
+    desk, said = race(tmp_path, stages=("dev", "staging"), times=10)
+    state = read(desk.ledger, desk.genesis)
+
+    assert said == ["P" + "S" * 9] * 2
+    assert [state.resolve("dev"), state.resolve("staging")] == [manifest(0), manifest(1)]
+
+
+def test_reading_the_ledger_loads_nothing_heavy() -> None:
+    """A command that only asks starts at once: no YAML, no scipy, no git, and the signature library once at most."""
+    program = (
+        "import sys; import registry.verbs.status, registry.adapters.ledgers.directory;"
+        "print([name for name in ('cryptography', 'yaml', 'scipy', 'git', 'torch', 'lark') if name in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout  # fmt: skip
+
+    assert found.strip() == "[]"
