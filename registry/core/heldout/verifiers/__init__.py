@@ -1,8 +1,8 @@
 """The verifiers: versioned, pure functions of (case, transcript, arguments, instruments) that judge one row each."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from registry.core.heldout.needs import Need
 from registry.core.heldout.verifiers import (
     deprecation,
     json_schema,
@@ -18,17 +18,7 @@ from registry.core.heldout.verifiers import (
 )
 from registry.core.heldout.verifiers.look import Check
 
-Kind = Literal["text", "texts", "decimal", "count", "file"]
 _HERE = "registry.core.heldout.verifiers"
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """A value that a verifier needs: its key, what kind of value, and whether it may be left out."""
-
-    key: str
-    kind: Kind
-    is_optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +62,14 @@ VERIFIERS: dict[str, Verifier] = {
         numeric.VERSION,
         numeric.check,
         _modules("numeric", "markup"),
-        arguments=(Need("tag", "text"), Need("tolerance", "decimal", is_optional=True)),
+        arguments=(Need("tag", "word"), Need("tolerance", "decimal", is_optional=True)),
         expects=(Need("answer", "decimal"),),
     ),
     "reward_model": Verifier(
         reward_model.VERSION, reward_model.check, _modules("reward_model"), arguments=(Need("cutoff", "decimal"),)
     ),
     "span": Verifier(span.VERSION, span.check, _modules("span"), expects=(Need("span", "texts"),)),
-    "tag": Verifier(tag.VERSION, tag.check, _modules("tag", "markup"), arguments=(Need("tag", "text"),)),
+    "tag": Verifier(tag.VERSION, tag.check, _modules("tag", "markup"), arguments=(Need("tag", "word"),)),
     "unit_tests": Verifier(
         unit_tests.VERSION, unit_tests.check, _modules("unit_tests", "markup"), expects=(Need("tests", "file"),)
     ),
