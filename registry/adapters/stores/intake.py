@@ -119,14 +119,15 @@ class Intake:
 
     def _holds(self, written: durable.Written) -> bool:
         """Whether the blob is here and sound, by reading every byte of it; its name is durable after `settle`."""
-        self.shards.add(self._path(written.digest).parent)
-        began_ns = time.time_ns()
+        path, began_ns = self._path(written.digest), time.time_ns()
         try:
-            with durable.open_plain(self._path(written.digest)) as content:
+            with durable.open_plain(path) as content:
                 found = os.fstat(content.fileno())
                 is_sound = found.st_size == written.size and durable.pour(content) == written
         except (OSError, durable.ReadFailed):
             return False
+        if is_sound:
+            self.shards.add(path.parent)
         if is_sound and is_settled(found, began_ns):
             self.sound.append((found, written.digest))
         return is_sound

@@ -1,0 +1,92 @@
+"""What needs what: from a ledger entry down to every blob without which it could not be served or explained."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from registry.core.digest import Digest, short
+from registry.core.gate.verdict import Verdict
+from registry.core.heldout.evidence import Evidence
+from registry.core.ledger.entry import Entry, Promote, Refuse, Register
+from registry.core.manifest import Manifest
+from registry.core.pin import Pin
+from registry.core.tree import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """A blob that something needs.
+
+    `what` names it to people, `size` is in bytes where it is written down. `follow` tells from its bytes what it needs
+    in turn; it raises `NotCanonical` or `UsageError` if they are not of the form that they should be. One that
+    `may_lack` is written down by its digest, and kept only where somebody wanted to.
+    """
+
+    digest: Digest
+    what: str
+    size: int | None = None
+    follow: "Callable[[bytes], Iterator[Needed]] | None" = None
+    may_lack: bool = False
+
+
+def of_entry(entry: Entry) -> Iterator[Needed]:
+    """What an entry of the ledger needs; a policy and a rollback need nothing that is not needed already."""
+    match entry:
+        case Register():
+            if entry.manifest:
+                yield of_manifest(entry.manifest)
+            for digest in entry.evidence:
+                yield Needed(digest, f"evidence {short(digest)}", follow=_in_evidence)
+            for pin in entry.pins:
+                yield from of_pin(pin)
+        case Promote() | Refuse():
+            yield Needed(entry.verdict, f"the verdict of entry {entry.index}", follow=_in_verdict)
+        case _:
+            return
+
+
+def of_manifest(digest: Digest) -> Needed:
+    """A manifest, and through it the whole model."""
+    return Needed(digest, f"manifest {short(digest)}", follow=_in_manifest)
+
+
+def of_pin(pin: Pin) -> Iterator[Needed]:
+    """An artefact: its tree, and through it its files. A commit is named and not copied; its blob holds the name."""
+    what = f"{pin.role} {pin.name}"
+    yield Needed(pin.digest, what) if pin.role == "repo" else _tree(pin.digest, what)
+
+
+def _in_manifest(data: bytes) -> Iterator[Needed]:
+    manifest = Manifest.parse(data)
+    for pin in manifest.pins:
+        yield from of_pin(pin)
+    if manifest.suite:
+        yield _tree(manifest.suite, "the held-out suite")
+    if manifest.dvc_lock:
+        yield Needed(manifest.dvc_lock, "dvc.lock", may_lack=True)
+    yield Needed(manifest.environment.packages, "the list of installed packages", may_lack=True)
+
+
+def _in_evidence(data: bytes) -> Iterator[Needed]:
+    evidence = Evidence.parse(data)
+    for what, digest in (("rows", evidence.rows), ("timings", evidence.timings), ("cross rows", evidence.cross)):
+        if digest:
+            yield Needed(digest, f"the {what} of the evidence")
+    yield _tree(evidence.suite, "the held-out suite")
+    yield Needed(evidence.price_book, "the price book", may_lack=True)
+    yield Needed(evidence.environment.packages, "the list of installed packages", may_lack=True)
+
+
+def _in_verdict(data: bytes) -> Iterator[Needed]:
+    verdict = Verdict.parse(data)
+    yield Needed(verdict.gate_file, f"the gate file of {verdict.stage}", may_lack=True)
+    yield Needed(verdict.gate, f"the gate of {verdict.stage}", may_lack=True)
+
+
+def _tree(digest: Digest, what: str) -> Needed:
+    """A tree, whose files are told with the name of the whole."""
+
+    def in_tree(data: bytes) -> Iterator[Needed]:
+        for entry in Tree.parse(data).entries:
+            yield Needed(entry.digest, f"{entry.path} of {what}", entry.size)
+
+    return Needed(digest, f"the list of files of {what}", follow=in_tree)
