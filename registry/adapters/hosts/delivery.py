@@ -29,18 +29,15 @@ class Delivery:
     copied: list[Entry] = field(default_factory=list)
     reused: list[Entry] = field(default_factory=list)
     mended: list[str] = field(default_factory=list)
+    name: str = field(init=False)
+    home: Path = field(init=False)
     _linked: set[tuple[int, int]] = field(default_factory=set)
     _hints: dict[Digest, list[str]] | None = None
 
-    @property
-    def name(self) -> str:
-        """The release's directory, relative to the host's."""
-        return f"{RELEASES}/{hex_of(self.tree.digest)}"
-
-    @property
-    def home(self) -> Path:
-        """The release's directory."""
-        return self.book.root / self.name
+    def __post_init__(self) -> None:
+        """Name the release's directory: `name` is relative to the host's, `home` is not."""
+        self.name = f"{RELEASES}/{hex_of(self.tree.digest)}"
+        self.home = self.book.root / self.name
 
     def run(self) -> None:
         """Make the release whole and durable, whatever there was of it before."""
@@ -130,7 +127,7 @@ class Delivery:
             if not self.book.holds(f"{self.name}/{entry.path}", entry):
                 found.append(entry)
 
-        each(look, self.tree.entries)
+        each(look, [entry for entry in self.tree.entries if not self.book.knows(f"{self.name}/{entry.path}", entry)])
         return sorted(found, key=lambda entry: entry.path)
 
     def _strange(self) -> Iterator[str]:

@@ -69,14 +69,17 @@ class Book:
     history: list[Digest] = field(default_factory=list)
     known: dict[str, tuple[Digest, Look]] = field(default_factory=dict)
 
+    def knows(self, path: str, entry: Entry) -> bool:
+        """Whether the file at `path` was hashed as `entry` and still looks as it did then."""
+        noted = self.known.get(path)
+        return noted is not None and noted == (entry.digest, look_at(self.root / path))
+
     def holds(self, path: str, entry: Entry) -> bool:
         """Whether the file at `path` has the bytes of `entry`: by its stat if it is known, else by reading it."""
-        look = look_at(self.root / path)
-        if look is None or look.size != entry.size:
-            return False
-        if self.known.get(path) == (entry.digest, look):
+        if self.knows(path, entry):
             return True
-        return self._read(path, entry)
+        look = look_at(self.root / path)
+        return look is not None and look.size == entry.size and self._read(path, entry)
 
     def add(self, path: str, entry: Entry) -> None:
         """Note the file at `path`, just written or linked as `entry`, unless somebody has written to it since."""
