@@ -62,7 +62,7 @@ def _in_manifest(data: bytes) -> Iterator[Needed]:
     if manifest.suite:
         yield _tree(manifest.suite, "the held-out suite")
     if manifest.dvc_lock:
-        yield Needed(manifest.dvc_lock, "dvc.lock", may_lack=True)
+        yield Needed(manifest.dvc_lock, "dvc.lock")
     yield Needed(manifest.environment.packages, "the list of installed packages", may_lack=True)
 
 
@@ -78,8 +78,8 @@ def _in_evidence(data: bytes) -> Iterator[Needed]:
 
 def _in_verdict(data: bytes) -> Iterator[Needed]:
     verdict = Verdict.parse(data)
-    yield Needed(verdict.gate_file, f"the gate file of {verdict.stage}", may_lack=True)
-    yield Needed(verdict.gate, f"the gate of {verdict.stage}", may_lack=True)
+    yield Needed(verdict.gate_file, f"the gate file of {verdict.stage}")
+    yield Needed(verdict.gate, f"the gate of {verdict.stage}")
 
 
 def _tree(digest: Digest, what: str) -> Needed:
