@@ -36,7 +36,7 @@ class AnotherVerdict(UsageError):
 
 
 class Outdated(ConflictError):
-    """The stage serves something else than what the model was compared with."""
+    """The stage serves something else than what the model was compared with, or there is newer evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,8 @@ def promote(
         GateRefused: NO-GO; the failing rules are named.
         GateUndecided: HOLD; the rules that could not be decided are named.
         SkipsStage: The policy wants another stage to have served it first.
-        Outdated: The stage serves something else than the verdict's baseline; judge again.
+        Outdated: The stage serves something else than the verdict's baseline, or newer evidence of the model was
+            registered; judge again.
         AnotherVerdict: The verdict is about another model or stage.
         NotRegistered, UnknownReference, NotYours, Breach, TooBusy: See `append` and `registry.core.ledger.names`.
     """
@@ -159,7 +160,13 @@ def _check_subject(state: State, stage: str, *, verdict: Verdict, model: Digest)
     if verdict.baseline != served:
         spelled = [short(digest) if digest else "nothing" for digest in (verdict.baseline, served)]
         why = f"the model was compared with {spelled[0]}, and {stage} serves {spelled[1]}"
-        raise Outdated(f"{stage} changed meanwhile", why=why, mend="run the same command again: it judges anew")
+        raise Outdated(f"{stage} changed meanwhile", why=why, mend=_AGAIN)
+    if verdict.candidate_evidence != next(iter(state.evidence(model)), None):
+        why = "the verdict rests on other evidence than the newest that is registered"
+        raise Outdated(f"there is newer evidence for {short(model)}", why=why, mend=_AGAIN)
+
+
+_AGAIN = "run the same command again: it judges anew"
 
 
 def _check_order(state: State, stage: str, model: Digest) -> None:

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from registry.core.digest import Digest
+from registry.core.digest import Digest, digest_of
 from registry.core.gate.verdict import Answer
 from registry.core.ledger.entry import Promote, Refuse
 from registry.core.ledger.names import UnknownReference
@@ -19,6 +19,7 @@ from registry.verbs.promote import (
     Outdated,
     SkipsStage,
 )
+from registry.verbs.register import Model, register
 from tests.ledger.desk import MALLORY
 from tests.ledger.models import model_of, verdict_of
 from tests.ledger.team import Team, refuses
@@ -90,6 +91,20 @@ def test_a_verdict_about_something_else_promotes_nothing(team: Team) -> None:
             error = refuses(kind, team, partial(team.promote, 1, verdict=verdict))
 
             assert error.exit_code == (6 if kind is Outdated else 2)
+
+
+def test_a_verdict_on_older_evidence_promotes_nothing(team: Team) -> None:
+    """Nobody keeps a good verdict in a drawer until worse evidence has been registered."""
+    first, second = digest_of(b"evidence 1"), digest_of(b"evidence 2")
+    verdict = verdict_of(team.digest(0), "staging").model_copy(update={"candidate_evidence": first})
+    refuses(Outdated, team, partial(team.promote, 0, verdict=verdict))
+    register(Model("assistant", team.digest(0), (first,)), **team.doors())
+    register(Model("assistant", team.digest(0), (second,)), **team.doors())
+    refuses(Outdated, team, partial(team.promote, 0, verdict=verdict))
+    refuses(Outdated, team, partial(team.promote, 0))
+    newest = verdict.model_copy(update={"candidate_evidence": second})
+
+    assert team.promote(0, verdict=newest).now.number == 1
 
 
 def test_an_unregistered_model_is_not_promoted(team: Team) -> None:
