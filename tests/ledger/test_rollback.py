@@ -1,12 +1,16 @@
 """Rolling back: proven first, then switched, further back each time."""
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+from registry.adapters.ledgers.directory import DirectoryLedger
+from registry.adapters.stores.directory import DirectoryStore
 from registry.core.digest import Digest, digest_of
 from registry.core.ledger.entry import Rollback
 from registry.core.ledger.names import UnknownReference
+from registry.core.store import place_of
 from registry.errors import UsageError
 from registry.verbs.prove import Damaged, prove
 from registry.verbs.rollback import NothingBefore
@@ -103,3 +107,26 @@ def _reached(team: Team, number: int) -> set[Digest]:
     trees = [*(pin.digest for pin in model.pins if pin.role != "repo"), model.suite]
     files = [entry.digest for tree in trees for entry in Tree.parse(team.store.get(tree)).entries]
     return {model.digest, *trees, *files, model.repo_sha.digest, model.dvc_lock}
+
+
+def test_on_a_real_disk_one_turned_bit_stops_it_and_a_second_look_at_good_bytes_lets_it_through(
+    tmp_path: Path, team: Team
+) -> None:
+    """The same on a directory store and ledger: refused with exit code 5, nothing written; healed, it is done."""
+    store, ledger = DirectoryStore(tmp_path), DirectoryLedger(tmp_path / "ledger")
+    for data in team.store.blobs.values():
+        store.put(data)
+    for number in (0, 1):
+        team.promote(number)
+    for index, data in enumerate(team.ledger.read()):
+        ledger.put_if_absent(index, data)
+    blob = tmp_path / place_of(digest_of(b"weights 0"))
+    blob.chmod(0o644)
+    blob.write_bytes(b"weights 1")
+    with pytest.raises(Damaged, match=r"adapter_model\.safetensors of adapter math"):
+        team.rollback(ledger=ledger, store=store)
+
+    assert len(ledger.read()) == len(team.ledger.read())
+    blob.write_bytes(b"weights 0")
+    assert team.rollback(ledger=ledger, store=store).now.manifest == team.digest(0)
+    assert len(ledger.read()) == len(team.ledger.read()) + 1
