@@ -87,7 +87,7 @@ def read_record(digest: Digest, *, store: Store) -> Shown:
     except NotCanonical:
         document = None
     kind = _kind(document)
-    if kind is None:
+    if kind is None or document is None:
         raise NotShown(f"{digest} is no record", why="it is the content of a file", mend="see its tree or manifest")
     return Shown(kind, digest, document)
 

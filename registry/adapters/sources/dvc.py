@@ -93,8 +93,9 @@ class DvcProject:
     @cached_property
     def outs(self) -> tuple[Out, ...]:
         """Every out on this file system, of every stage and `.dvc` file."""
+        repo = self.repo
         with _explained("reading its stages"):
-            return tuple(_out(out) for out in self.repo.index.outs if out.fs.protocol == "local")
+            return tuple(_out(out) for out in repo.index.outs if out.fs.protocol == "local")
 
     @cached_property
     def repo(self) -> Any:
@@ -199,14 +200,29 @@ class DvcProject:
         outs = {out.path: out for out in self.outs}
         checked = {out.path for out in pinned}
         for address, path, why in self._changes(status):
+            # why: the cache is not needed to know whether the lock is current, and what is pinned will be compared with
+            # the lock byte by byte, which says more than DVC can.
+            if why == "not in cache" or (path in checked and why == "modified"):
+                continue
             out = outs.get(path) if why == "modified" else None
             # why: a dependency that is itself an out, and of which the lock speaks with one voice, was not made anew:
             # its bytes were changed behind DVC's back. That is damage, not staleness.
             if out is None or locked.get((address, path), out.md5) != out.md5:
-                raise StaleLock(f"stage {address} is not up to date", why=f"{self._spoken(path)}: {why}", mend=REPRO)
-            if path not in checked:
-                raise _differs(self._spoken(path))
+                raise StaleLock(
+                    f"stage {address.rsplit(':', 1)[-1]} is not up to date",
+                    why=f"{self._spoken(path)}: {why}",
+                    mend=REPRO,
+                )
+            raise self._damaged(out)
         self._fresh.add(stage)
+
+    def _damaged(self, out: Out) -> DigestMismatch:
+        """The complaint about an out that DVC found changed, with the file if the listing tells which."""
+        for path, value in sorted((self._wanted(out) or {}).items()):
+            with contextlib.suppress(OSError), path.open("rb") as content:
+                if hashlib.file_digest(content, md5).hexdigest() != value:
+                    return _differs(self._spoken(path))
+        return _differs(self._spoken(out.path))
 
     def _changes(self, status: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, Path, str]]:
         """Each change in DVC's status: the stage, the path it is about, and what happened to it."""
