@@ -1,5 +1,6 @@
 """From a stage to a directory: what is served comes whole, or what was there stays."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -16,11 +17,12 @@ from registry.adapters.stores.memory import MemoryStore
 from registry.core.bundle.layout import LOCK, Lock
 from registry.core.bundle.report import PreflightRefused
 from registry.core.bundle.trust import AnotherLedger, SeenLedger
+from registry.core.canonical import canonical
 from registry.core.digest import Digest, DigestMismatch, digest_of
 from registry.core.ledger.chain import Forked, Replayed
 from registry.core.store import Missing
 from registry.core.tree import Entry, Tree, tree_of
-from registry.errors import IntegrityError
+from registry.errors import IntegrityError, RegistryError
 from registry.testing.models import Parts, adapter_files
 from registry.testing.states import state_serving
 from registry.verbs.bundle import bundle
@@ -181,6 +183,36 @@ def test_a_damaged_blob_changes_nothing(world: World, change: Callable[[bytes], 
     world.pull([*world.served, manifest.digest])
 
     assert world.shown != before
+
+
+HOSTILE = [
+    "../escaped",
+    "/tmp/escaped",
+    "a/../../escaped",
+    "a\\\\b",
+    "aux.json",
+    "A/x\\u0000",
+    "config.json/x",
+    "CONFIG.json",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_in_a_tree_writes_nothing(world: World, name: str) -> None:
+    """A tree that somebody wrote by hand, with a right digest, still cannot leave the release or hide in it."""
+    world.serve(BASELINE)
+    before, around = world.shown, sorted(world.host.path.parent.rglob("*"))
+    honest = BASELINE.keep(world.store)
+    entries = [{"path": path, "size": len(data), "digest": digest_of(data)} for path, data in BASELINE.base.items()]
+    entries.append({"path": json.loads(f'"{name}"'), "size": 1, "digest": world.store.put(b"x")})
+    tree = canonical({"form": "registry.tree/1", "entries": sorted(entries, key=lambda entry: str(entry["path"]))})
+    pin = honest.llm_sha.model_copy(update={"digest": world.store.put(tree)})
+    manifest = honest.model_copy(update={"llm_sha": pin})
+    with pytest.raises(RegistryError):
+        world.pull([*world.served, world.store.put(manifest.canonical())])
+
+    assert world.shown == before
+    assert sorted(world.host.path.parent.rglob("*")) == around
 
 
 def test_a_missing_blob_changes_nothing(world: World) -> None:

@@ -1,15 +1,19 @@
 """What is pulled loads in transformers and PEFT, and every adapter does what it was trained to do."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from registry.adapters.engines.sampling import SeededTopP
+from registry.adapters.engines.transformers_engine import Layout, TransformersEngine
 from registry.adapters.hosts.directory import HostDirectory
 from registry.adapters.stores.memory import MemoryStore
 from registry.core.bundle.layout import LOCK, Lock
 from registry.core.bundle.report import PreflightRefused
+from registry.ports import Message, Turn
 from registry.testing.models import Parts
 from registry.testing.states import state_serving
 from registry.verbs.bundle import plan_of
@@ -103,6 +107,55 @@ def test_a_real_adapter_of_another_base_is_refused(tmp_path: Path) -> None:
     assert "do not fit the base" in str(refused.value)
 
 
+def said(release: Path, turn: Turn) -> str:
+    """What a stranger gets from a release with transformers and PEFT alone, by its own template and sampling."""
+    torch = pytest.importorskip("torch")
+    peft = pytest.importorskip("peft")
+    transformers = pytest.importorskip("transformers")
+    lock = Lock.parse((release / LOCK).read_bytes())
+    tokenizer = transformers.AutoTokenizer.from_pretrained(release, local_files_only=True)
+    model = transformers.AutoModelForCausalLM.from_pretrained(release, dtype=torch.float64, local_files_only=True)
+    if turn.adapter is not None:
+        served = {adapter.name: adapter.served for adapter in lock.adapters}[turn.adapter]
+        model = peft.PeftModel.from_pretrained(
+            model, release / "adapters" / served, autocast_adapter_dtype=False, local_files_only=True
+        )
+    messages = [{"role": message.role, "content": message.content} for message in turn.messages]
+    prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt")["input_ids"]
+    choice = SeededTopP([turn.seed], prompt.shape[1], lock.sampling)
+    spoken = model.eval().generate(
+        input_ids=prompt, do_sample=False, logits_processor=[choice], max_new_tokens=turn.max_new_tokens
+    )
+    reply = spoken[0, prompt.shape[1] :].tolist()
+    ended = reply[-1] == model.generation_config.eos_token_id
+    return str(tokenizer.decode(reply[:-1] if ended else reply, clean_up_tokenization_spaces=False))
+
+
+def test_a_stranger_gets_the_same_answers_token_for_token(tmp_path: Path) -> None:
+    """Sampled answers of the evaluation's engine come again from the pulled directory, by every adapter."""
+    saved = tmp_path / "saved"
+    template = (
+        "{% for m in messages %}<|{{ m.role }}|> {{ m.content }} <|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    tokenizer = tokenizer_files(tmp_path / "tokenizer", template=template)
+    parts = replace(saved_model(saved), tokenizer=tokenizer)
+    store, host = MemoryStore(), HostDirectory(tmp_path / "host")
+    manifest = parts.keep(store)
+    pull("staging", state=state_serving([manifest.digest]), store=store, host=host)
+    adapters = {name: saved / name for name in TARGETS}
+    layout = Layout(base=saved / "base", tokenizer=tmp_path / "tokenizer", template=template, adapters=adapters)
+    turns = [
+        Turn((Message("user", f"w{n} w{n + 9} w20"),), adapter, hashlib.sha256(f"{adapter} {n}".encode()).digest(), 24)
+        for n in range(4)
+        for adapter in (None, *TARGETS)
+    ]
+    replies = TransformersEngine(layout).reply(turns, manifest.sampling)
+
+    assert [reply.text for reply in replies] == [said(host.path / "current", turn) for turn in turns]
+    assert len({reply.text for reply in replies}) > len(turns) // 2  # the answers differ, so agreeing says something
+
+
 def test_the_page_tells_the_truth(tmp_path: Path) -> None:
     """The loading code of docs/bundles.md runs as it stands, and ends with every adapter loaded."""
     page = (Path(__file__).parents[2] / "docs" / "bundles.md").read_text()
@@ -114,13 +167,19 @@ def test_the_page_tells_the_truth(tmp_path: Path) -> None:
     exec(code.replace("/srv/models/current", str(host.path / "current")), found)
 
     assert set(found["base"].peft_config) == set(TARGETS)
-    assert found["tokenizer"].decode([1]) == "b"
+    assert found["tokenizer"].decode([5]) == "w0"
 
 
-def tokenizer_files(root: Path) -> dict[str, bytes]:
-    """A word-level tokenizer as transformers saves one."""
+def tokenizer_files(root: Path, *, template: str | None = None) -> dict[str, bytes]:
+    """A word-level tokenizer of 64 words as transformers saves one."""
     tokenizers = pytest.importorskip("tokenizers")
     transformers = pytest.importorskip("transformers")
-    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0, "b": 1}, unk_token="a"))
-    transformers.PreTrainedTokenizerFast(tokenizer_object=words).save_pretrained(root)
+    special = ["<|pad|>", "<|bos|>", "<|end|>", "<|user|>", "<|assistant|>"]
+    names = [*special, *(f"w{n}" for n in range(64 - len(special)))]
+    vocabulary = {name: number for number, name in enumerate(names)}
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="<|pad|>"))
+    words.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<|end|>", pad_token="<|pad|>")
+    fast.chat_template = template
+    fast.save_pretrained(root)
     return files(root)
