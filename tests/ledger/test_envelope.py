@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.adapters.keys import FileSigner
@@ -37,6 +37,7 @@ def test_the_signed_bytes_are_those_of_the_specification() -> None:
     assert pae(b"hello world") == b"DSSEv1 28 application/vnd.in-toto+json 11 hello world"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_what_was_signed_comes_back(payload: bytes) -> None:
     """`verify` returns the payload, and who signed it."""
@@ -145,6 +146,7 @@ def test_another_spelling_is_no_envelope() -> None:
         verify(data[:-1] + b',"payload":"e30="}', KEYS, 1)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_changed_bit_is_overlooked(data: st.DataObject) -> None:
     """Whatever bit of an envelope is turned, it is refused."""
@@ -161,6 +163,7 @@ def test_no_changed_bit_is_overlooked(data: st.DataObject) -> None:
     assert verified.payload == PAYLOAD
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_rubbish_is_no_envelope(data: bytes) -> None:
     """Any bytes at all end in one kind of error."""
