@@ -29,7 +29,7 @@ class Proof:
 def prove(manifest: Digest, *, store: Store) -> Proof:
     """Read every blob that `manifest` needs, in pieces, and check each against its digest.
 
-    That is the manifest, the tree and the files of each artefact, the held-out suite and dvc.lock. Each blob is read once.
+    That is the manifest, the tree and the files of each artefact, the held-out suite and dvc.lock; each once.
 
     Raises:
         Damaged: A blob is missing or other bytes; the file and the artefact are named.
