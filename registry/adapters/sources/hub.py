@@ -156,8 +156,17 @@ def _blob(read: "PathFile | Observed") -> str | None:
 @contextlib.contextmanager
 def _explained(location: OnHub) -> Iterator[None]:
     """Translate the library's errors and those of the HTTP client under it."""
+    import httpx2
     from huggingface_hub import errors
 
+    failures = (
+        OSError,
+        ValueError,
+        RuntimeError,
+        httpx2.HTTPError,
+        errors.HfHubHTTPError,
+        errors.RevisionResolutionError,
+    )
     try:
         yield
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
@@ -165,7 +174,7 @@ def _explained(location: OnHub) -> Iterator[None]:
         raise NothingThere(f"the Hub has no {location.repo} at {location.revision}", why=why) from None
     except RegistryError:
         raise
-    except (OSError, ValueError, RuntimeError, errors.HfHubHTTPError) as error:
+    except failures as error:
         why = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         mend = "check the network, or pin where the cache has it"
         raise HubFailed(f"{location.repo} could not be read from the Hub", why=why, mend=mend) from None
