@@ -15,7 +15,7 @@ from registry.core.pin import Name
 from registry.core.record import Record
 from registry.errors import UsageError
 
-_COUNTS = ("samples", "max_new_tokens", "max_steps")
+_COUNTS = ("samples", "max_new_tokens", "max_steps", "timed")
 _TEXTS = ("form", "name", "behaviour", "fixtures")
 _KEYS = (*_TEXTS, *_COUNTS, "tools", "verifiers")
 
@@ -31,7 +31,8 @@ class Slice(Record):
     """One `slice.yaml`. A row succeeds when every verifier of its slice passes.
 
     `samples` is how often each case is asked, `max_new_tokens` bounds one turn of the model, `max_steps` its turns;
-    more than one means that the tool loop is on.
+    more than one means that the tool loop is on. `timed` is how many cases, from the first, are asked a second time,
+    alone, to measure latency and cost; None means all of them.
     """
 
     form: Literal["registry.slice/1"]
@@ -40,6 +41,7 @@ class Slice(Record):
     samples: Annotated[int, Field(ge=1)] = 1
     max_new_tokens: Annotated[int, Field(ge=1)]
     max_steps: Annotated[int, Field(ge=1)] = 1
+    timed: Annotated[int, Field(ge=1)] | None = None
     tools: tuple[Name, ...] = ()
     fixtures: str | None = None
     verifiers: tuple[VerifierCall, ...]
