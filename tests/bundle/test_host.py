@@ -1,9 +1,11 @@
 """A host's directory: always whole, shared where equal, mended where changed."""
 
 import fcntl
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import pytest
 
@@ -217,16 +219,20 @@ def test_old_releases_go_except_the_kept_and_the_leased(tmp_path: Path) -> None:
     assert set(names[4:]) == {path.name for path in (tmp_path / "releases").iterdir()}
 
 
-def test_removing_old_releases_does_not_make_files_doubtful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Links come and go with releases; the files that they shared are still known without reading."""
-    host = HostDirectory(tmp_path, keep=1)
-    for turn in range(3):
-        deliver(host, {**FIRST, WEIGHTS: b"%d" % turn})
-    again = deliver(host, {**FIRST, WEIGHTS: b"2"})
+@pytest.mark.parametrize("keep", [1, 2, 3])
+def test_links_of_our_own_do_not_make_files_doubtful(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: int
+) -> None:
+    """Names come and go with releases; the files that they share are still known without reading."""
+    host = HostDirectory(tmp_path, keep=keep)
+    versions = [{**FIRST, WEIGHTS: b"%d" % turn} for turn in range(4)]
+    for files in versions:
+        deliver(host, files)
     monkeypatch.setattr("registry.adapters.durable.pour", lambda *_: pytest.fail("a file was read"))
+    for files in versions[-keep:]:
+        assert deliver(host, files).files_reused == 3
 
-    assert deliver(host, {**FIRST, WEIGHTS: b"2"}).release == again.release
-    assert len(list((tmp_path / "releases").iterdir())) == 1
+    assert len(list((tmp_path / "releases").iterdir())) == keep
 
 
 def test_a_host_that_keeps_none_keeps_the_current(tmp_path: Path) -> None:
@@ -256,6 +262,22 @@ def test_too_little_room_is_told_before_anything_is_written(host: HostDirectory)
 
     assert content(host.path / "current") == FIRST
     assert list((host.path / "staging").iterdir()) == []
+
+
+def test_an_endless_stream_is_cut_off(host: HostDirectory) -> None:
+    """No more than one byte over the promised size is read, so a blob that grew cannot fill the disk."""
+    taken = 0
+
+    class Endless(io.RawIOBase):
+        def readinto(self, view: Any) -> int:
+            nonlocal taken
+            taken += len(view)
+            return len(view)
+
+    with host.hold(), pytest.raises(DigestMismatch):
+        host.deliver(tree_of_files({"model": b"x" * 1000}), lambda _: cast("BinaryIO", Endless()))
+
+    assert taken == 1001
 
 
 def test_a_directory_of_somebody_else_is_left_alone(host: HostDirectory) -> None:

@@ -103,6 +103,9 @@ REFUSED = {
     "half a pair": (adapter_with(tensors(lora_B=None)), "lora_B is missing"),
     "a module cut away": (adapter_with(tensors(lora_A=None, lora_B=None)), "has no weights"),
     "an unsharded save": (adapter_with(tensors(lora_A=(0,))), "do not fit"),
+    "a first half of another width": (adapter_with(tensors(lora_A=(2, 9))), "do not fit"),
+    "a second half of another height": (adapter_with(tensors(lora_B=(9, 2))), "do not fit"),
+    "halves of two ranks": (adapter_with(tensors(lora_B=(8, 3))), "do not fit"),
     "a layer too many": (
         adapter_with(tensors(**{STEM.replace("layers.0", "layers.9") + ".lora_A.weight": (2, 8)})),
         "layers.9",
