@@ -72,10 +72,13 @@ class Plan:
     """How the work is done; nothing of it can change an answer.
 
     `batch_size` is the most turns asked together, `cross_cases` how many cases of each slice every adapter answers.
+    `timing_cases` is for trying things out: it times fewer cases of each slice than the suite asks for, and what is
+    then missing is missing to a gate.
     """
 
     batch_size: int = 64
     cross_cases: int = 50
+    timing_cases: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,7 @@ class _Work:
 
     def timed(self, one: Slice, timer: Timer) -> Iterator[tuple[Talk, str]]:
         """The first cases again, one sample at a time, each with its milliseconds from question to last word."""
-        cases = self.suite.cases[one.name][: one.timed]
+        cases = self.suite.cases[one.name][: one.timed][: self.plan.timing_cases]
         talks = talks_of(one, cases, self.subject.adapter_for(one.name))
         warming = talks_of(one, cases[:1], self.subject.adapter_for(one.name))[:1]
         self.converse(one, warming, f"warming up for {one.name}")

@@ -330,6 +330,15 @@ def test_time_is_measured_one_by_one_and_priced_from_the_book() -> None:
     assert found.evidence.concurrency == 1
 
 
+def test_a_quick_try_times_fewer_and_never_more() -> None:
+    """The plan can only leave timings out; the suite says how many there should be."""
+    few, _ = run(plan=Plan(timing_cases=1))
+    many, _ = run(plan=Plan(timing_cases=100))
+
+    assert Counter(timing.slice for timing in few.timings) == {"sums": 2, "find": 1}
+    assert Counter(timing.slice for timing in many.timings) == {"sums": 6, "find": 5}
+
+
 def test_the_evidence_names_all_that_made_it() -> None:
     """Subject, suite, files, verifiers with their code, prices and place."""
     found, _ = run()

@@ -49,7 +49,7 @@ class SliceRows:
     """One slice's samples in scheduled order: case by case, and within a case sample by sample.
 
     `status` is MISSING where no row came. `success` is 1 where every verifier passed. `latency_ms` and `cost_usd` are
-    None where no timing came; `timing` is its status.
+    None where no timing came; `timing` is its status. These and `tokens` are as long as the slice is timed.
     """
 
     slice: Slice
@@ -69,6 +69,11 @@ class SliceRows:
         return len(self.status)
 
     @property
+    def timed(self) -> int:
+        """How many samples, from the first, the suite asks to be timed."""
+        return len(self.timing)
+
+    @property
     def lost(self) -> int:
         """Samples without an answer: missing, errored or timed out. An invalid answer is an answer, and a failure."""
         return sum(self.status.count(code) for code in (MISSING, ERROR, TIMEOUT))
@@ -76,7 +81,7 @@ class SliceRows:
     @property
     def lost_timings(self) -> int:
         """Samples without a measured time and cost."""
-        return self.scheduled - self.timing.count(OK) - self.timing.count(INVALID)
+        return self.timed - self.timing.count(OK) - self.timing.count(INVALID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +123,9 @@ def read_rows(rows: bytes, timings: bytes, suite: Suite, *, route: Route | None 
 def _empty(one: Slice, cases: tuple[str, ...]) -> SliceRows:
     n = len(cases) * one.samples
     columns = {call.name: Column(bytearray(n), [""] * n, [0] * n, [0] * n) for call in one.verifiers}
+    t = len(cases[: one.timed]) * one.samples
     return SliceRows(
-        one, cases, bytearray(n), bytearray(n), [0] * n, columns, bytearray(n), [None] * n, [None] * n, [0] * n
+        one, cases, bytearray(n), bytearray(n), [0] * n, columns, bytearray(t), [None] * t, [None] * t, [0] * t
     )
 
 
@@ -225,6 +231,8 @@ def _take_finding(column: Column, at: int, finding: Any) -> bool:
 
 
 def _take_timing(part: SliceRows, at: int, line: dict[str, Any]) -> None:
+    if at >= part.timed:
+        raise BadRows(f"{_named(line)} has a timing that the suite does not ask for")
     if part.timing[at] != MISSING:
         raise BadRows(f"{_named(line)} has two timings")
     latency, cost, tokens = line["latency_ms"], line["cost_usd"], line["tokens"]
