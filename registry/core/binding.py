@@ -7,14 +7,14 @@ from registry.core.digest import Digest, DigestMismatch, check, short
 from registry.core.heldout.evidence import Evidence
 from registry.core.manifest import Manifest
 from registry.core.tree import Tree
-from registry.errors import Refused, UsageError
+from registry.errors import IntegrityError, UsageError
 
 LABEL = "evidence.json"
 FILES = {"rows": "rows.jsonl", "timings": "timings.jsonl", "cross": "cross.jsonl"}
 
 
-class ForeignEvidence(Refused):
-    """Evidence is whole, but about something else."""
+class ForeignEvidence(IntegrityError):
+    """Evidence is whole, but about another model, another suite, or by other verifiers."""
 
 
 @dataclass(frozen=True, slots=True)

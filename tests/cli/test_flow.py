@@ -1,0 +1,170 @@
+"""The whole flow as it is typed: pin, gate, promote, refuse, hold, pull, roll back, verify."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.scene import Scene, make_scene
+
+CHANGED, UNCHANGED = 1 + 3, 5 + 3 + 1
+"""Files of a release: the adapter's weights and what `.bundle` says; base, tokenizer and the adapter's settings."""
+
+FIRST = ("promote", "old", "--to", "staging", "--bootstrap", "--reason", "the first release")
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two projects to copy: `bare` is ready to be pinned; in `pinned` both models are, and `old` is in staging."""
+    place = tmp_path_factory.mktemp("templates")
+    (place / "bare").mkdir()
+    make_scene(place / "bare" / "project")
+    shutil.copytree(place / "bare", place / "pinned")
+    scene = Scene(place / "pinned" / "project")
+    for name in ("old", "new"):
+        scene.done("pin", f"manifests/{name}.yaml")
+    scene.done(*FIRST)
+    return place
+
+
+@pytest.fixture
+def bare(templates: Path, tmp_path: Path) -> Scene:
+    """A project whose models are evaluated and committed."""
+    return Scene(shutil.copytree(templates / "bare", tmp_path / "scene") / "project")
+
+
+@pytest.fixture
+def pinned(templates: Path, tmp_path: Path) -> Scene:
+    """A project whose two models are pinned; `old` is the first release of staging."""
+    return Scene(shutil.copytree(templates / "pinned", tmp_path / "scene") / "project")
+
+
+def current(host: Path) -> str:
+    """What the host shows."""
+    return str((host / "current").readlink())
+
+
+def test_from_pin_to_rollback(pinned: Scene, tmp_path: Path) -> None:
+    """GO promotes, NO-GO and HOLD do not, and a rollback brings the very same tree back."""
+    host = tmp_path / "host"
+    pinned.done("pull", "staging", str(host))
+    before = current(host)
+
+    assert "GO for staging" in pinned.done("gate", "new", "--to", "staging")
+    pinned.done("promote", "new", "--to", "staging", "--reason", "better at division")
+    pulled = pinned.read("pull", "staging", str(host))
+    assert before != current(host)
+    assert (CHANGED, UNCHANGED) == (pulled["files_copied"], pulled["files_reused"])
+
+    assert "delta.success@1{division_hard}" in pinned.done("gate", "old", "--to", "staging", code=3)
+    assert "NO-GO" in pinned.done("promote", "old", "--to", "staging", code=3)
+    assert "HOLD" in pinned.done("promote", "new", "--to", "production", code=4)
+
+    pinned.done("rollback", "staging", "--reason", "trying the brakes")
+    pinned.done("pull", "staging", str(host))
+    assert before == current(host)
+
+    actions = [line["action"] for line in pinned.read("log", "staging")["lines"]]  # type: ignore[attr-defined]  # reason: plain JSON
+    assert ["promote", "promote", "refuse", "rollback"] == actions
+    assert "clean" in pinned.done("verify")
+
+
+def test_a_second_bootstrap_is_refused(pinned: Scene) -> None:
+    """The door that is not the gate closes after the first release."""
+    told = pinned.done("promote", "new", "--to", "staging", "--bootstrap", "--reason", "again", code=3)
+
+    assert "first release already" in told
+
+
+def test_pinning_twice_changes_nothing(pinned: Scene) -> None:
+    """The same inputs are the same manifest and no second entry."""
+    before = pinned.read("log")
+    pinned.done("pin", "manifests/old.yaml")
+
+    assert before == pinned.read("log")
+
+
+def test_a_tampered_blob_is_found_before_anything_is_switched(pinned: Scene) -> None:
+    """Verify names the file and whom it harms; a rollback to it changes nothing."""
+    scene = pinned
+    scene.done("promote", "new", "--to", "staging")
+    victim = next(path for path in _blobs(scene) if path.read_bytes() == (scene.root / WEIGHTS).read_bytes())
+    victim.chmod(0o644)
+    victim.write_bytes(victim.read_bytes()[:-1] + b"?")
+
+    assert "adapter_model.safetensors" in scene.done("verify", code=5)
+    assert "division" in scene.done("rollback", "staging", "--reason", "back", code=5)
+    serving = scene.read("status")["stages"][1]  # type: ignore[index]  # reason: plain JSON
+    assert 2 == serving["generation"]["number"]
+    scene.done("pin", "manifests/old.yaml")
+    assert "clean" in scene.done("verify")
+
+
+WEIGHTS = "models/division/adapter_model.safetensors"
+
+
+def _blobs(scene: Scene) -> list[Path]:
+    return [path for path in (scene.root / ".registry/blobs").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "code"),
+    [
+        ("rows.jsonl", lambda data: data.replace(b'"pass"', b'"fail"', 1), 5),
+        ("timings.jsonl", lambda data: data[:-10], 5),
+        ("evidence.json", lambda data: data.replace(b'"suite":"sha256:', b'"suite":"sha256:0')[:-1] + b"}", 5),
+    ],
+)
+def test_tampered_evidence_is_not_pinned(bare: Scene, file: str, change: object, code: int) -> None:
+    """Rows belong to their label; a changed row is no evidence."""
+    scene = bare
+    path = scene.root / "evaluation/new" / file
+    path.write_bytes(change(path.read_bytes()))  # type: ignore[operator]  # reason: a table of functions
+    scene.commit()
+
+    scene.done("pin", "manifests/new.yaml", code=code)
+    assert "clean" in scene.done("verify")
+
+
+def test_evidence_of_another_model_is_not_pinned(bare: Scene) -> None:
+    """A config cannot borrow the rows of a better model."""
+    scene = bare
+    config = (scene.root / "manifests/old.yaml").read_text().replace("evaluation/old", "evaluation/new")
+    scene.write("manifests/old.yaml", config)
+    scene.commit()
+
+    assert "another model" in scene.done("pin", "manifests/old.yaml", code=5)
+
+
+def test_evidence_of_another_suite_is_not_pinned(bare: Scene) -> None:
+    """A case that was changed after the evaluation makes another suite."""
+    scene = bare
+    cases = scene.root / "manifests/heldout/math_basic/cases.jsonl"
+    cases.write_bytes(cases.read_bytes().replace(b'"math 7"', b'"math 8"'))
+    scene.commit()
+
+    assert "suite" in scene.done("pin", "manifests/new.yaml", code=5)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("gate", "nwe", "--to", "staging"), 2, "new"),
+        (("gate", "new", "--to", "stagign"), 2, "staging"),
+        (("promote", "new", "--to", "staging", "--bootstrap"), 2, "--reason"),
+        (("rollback", "production", "--reason", "x"), 3, "nothing"),
+        (("rollback", "staging", "--reason", " "), 2, "reason"),
+        (("pin", "manifests/none.yaml"), 2, "cannot be read"),
+        (("show", "#999"), 2, "registry log"),
+        (("pull", "production", "nowhere"), 3, "never served"),
+        (("add", "adpater", "x=models/base"), 2, "adapter"),
+    ],
+)
+def test_a_call_that_cannot_be_answered_says_why(pinned: Scene, words: tuple[str, ...], code: int, told: str) -> None:
+    """What, why and how to mend it, on stderr, with the right exit code."""
+    done = pinned.run(*words)
+
+    assert code == done.returncode
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "" == done.stdout
