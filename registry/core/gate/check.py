@@ -102,8 +102,10 @@ def _slice_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
     if rule.scope == "canary":
         return
     if rule.scope == "aggregate":
-        for part in [part for part in plan.weights if part in plan.slices and not metric.suits(plan.slices[part])]:
-            yield rule.metric.at, f"the slice {part!r} has no verifier for {name}", "declare weights without it"
+        lacking = [part for part in plan.weights if part in plan.slices and not metric.suits(plan.slices[part])]
+        if lacking:
+            what = f"{' and '.join(lacking)} {'have' if len(lacking) > 1 else 'has'} no verifier for {name}"
+            yield rule.metric.at, what, "declare weights without it"
     elif rule.slice is None:
         if not metric.everywhere:
             yield rule.metric.at, f"{name} needs a slice", f"write {name}(SLICE), or aggregate.{name}"
@@ -126,16 +128,18 @@ def arguments_of(rule: Comparison, metric: Metric) -> dict[str, str]:
 def _argument_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
     metric = METRICS.get(rule.metric.text, Metric("live rate"))
     given, known = arguments_of(rule, metric), metric.arguments
-    for one in rule.arguments:
-        if one.name is not None and one.name.text not in known:
-            advice = did_you_mean(one.name.text, known) or "it takes none"
-            yield one.name.at, f"{rule.metric.text} has no argument {one.name.text!r}", advice
+    strangers = [one.name for one in rule.arguments if one.name is not None and one.name.text not in known]
+    for name in strangers:
+        advice = did_you_mean(name.text, known) or "it takes none"
+        yield name.at, f"{rule.metric.text} has no argument {name.text!r}", advice
+    if strangers:
+        return
     if len(given) != len(rule.arguments) or "" in given:
         yield rule.arguments[-1].value.at, "an argument too many", f"it takes {', '.join(known) or 'none'}"
-    if rule.scope == "slice" and (missing := [name for name in known if name not in given]):
+    elif rule.scope == "slice" and (missing := [name for name in known if name not in given]):
         at = (rule.slice or rule.metric).at
         yield at, f"{rule.metric.text} needs {missing[0]}", f"write {rule.metric.text}(SLICE, {missing[0]}='…')"
-    if "tag" in known and "tag" in given and rule.slice is not None:
+    elif "tag" in given:
         yield from _tag_faults(rule, plan, given["tag"])
 
 

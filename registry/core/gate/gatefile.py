@@ -159,7 +159,7 @@ def _is_valid(marked: Marked, key: str, value: Any, *, node: yaml.Node) -> bool:
     if value is None:
         return False
     field = Gate.model_fields[key]
-    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, *field.metadata])  # type: ignore[arg-type] # built at run time
+    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, key, *field.metadata])  # type: ignore[arg-type] # built at run time
     try:
         adapter.validate_python(value)
     except ValidationError as error:

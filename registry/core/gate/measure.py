@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from math import isfinite
 
@@ -93,36 +93,43 @@ def two_by_two(good: bytes, before: bytes) -> tuple[int, int, int, int]:
 
 
 def _clustered(sums: Sequence[tuple[float, int]], gate: Gate) -> Estimate:
-    total, n, units = sum(Fraction(part) for part, _ in sums), sum(size for _, size in sums), len(sums)
-    point = Fraction(total) / max(n, 1)
-    if n == units and point * n == int(point * n):
-        lower, upper = rate_bounds(int(point * n), n, gate)
-        return Estimate(point, lower, upper, n, units, int(point * n), is_plain_rate=True)
+    count, n, units = sum((Fraction(part) for part, _ in sums), Fraction(0)), sum(size for _, size in sums), len(sums)
+    point = count / max(n, 1)
+    if n == units:
+        # why: one thing in each case is an independent sample, and has an exact bound.
+        lower, upper = rate_bounds(int(count), n, gate)
+        return Estimate(point, lower, upper, n, units, int(count), is_plain_rate=True)
     found = clustered_rate(sums, float(gate.level))
     doubt = f"{units} cases with several samples each are too few for a bound" if units < MIN_CLUSTERS else ""
     lower, upper = max(Fraction(0), _below(found.lower)), min(Fraction(1), _above(found.upper))
-    return Estimate(point, lower, upper, n, units, int(total), doubt=doubt)
+    return Estimate(point, lower, upper, n, units, int(count), doubt=doubt)
 
 
 def _quantile(sample: Values, gate: Gate) -> Estimate:
     n = len(sample.values)
     low, middle, high = exact.ranks(n, sample.q, gate.level)
     # why: nothing here is negative, so 0 bounds what no value does.
-    ordered = [Fraction(0), *sorted(Fraction(value) for value in sample.values if value is not None)]
-    at = [ordered[rank] if rank < len(ordered) else None for rank in (low, middle, high)]
-    lower = at[0] if at[0] is not None else ordered[-1]
-    upper = at[2]
-    return Estimate(at[1] if n else None, exact.down(lower), None if upper is None else exact.up(upper), n, n)
+    ordered = [Decimal(0), *sorted(value for value in sample.values if value is not None)]
+    lower, point, upper = (Fraction(ordered[rank]) if rank < len(ordered) else None for rank in (low, middle, high))
+    # why: where even the lower rank is infinite, the largest number seen still bounds it.
+    lower = Fraction(ordered[-1]) if lower is None else lower
+    return Estimate(point if n else None, exact.down(lower), None if upper is None else exact.up(upper), n, n)
 
 
 def _ratio(sample: Ratio, gate: Gate) -> Estimate:
-    above, below = (sum((Fraction(x) for x in side), Fraction(0)) for side in (sample.above, sample.below))
+    above, below = total(sample.above), total(sample.below)
     n = len(sample.above)
     if below == 0:
         return Estimate(None, Fraction(0), None, n, n, doubt="no tokens were counted")
     found = ratio_of_sums(*_floats(sample), confidence=float(1 - 2 * gate.level))
     lower = max(Fraction(0), _below(found.lower)) if isfinite(found.lower) else Fraction(0)
     return Estimate(above / below, lower, _above(found.upper) if isfinite(found.upper) else None, n, n)
+
+
+def total(values: Sequence[Decimal]) -> Fraction:
+    """The sum of amounts, exactly: a hundred digits hold 10^60 of the widest."""
+    with localcontext(prec=100):
+        return Fraction(sum(values, Decimal(0)))
 
 
 def _floats(sample: Ratio) -> tuple[list[float], list[float]]:

@@ -40,9 +40,11 @@ def doubt_about(parts: Sequence[SliceRows], metric: Metric, *, whose: str = "") 
         whose: Put before the sentence, for example `baseline: `.
     """
     for part in parts:
-        lost, what = (part.lost_timings, "timings") if metric.everywhere else (part.lost, "answers")
-        if lost * LOSS_LIMIT > part.scheduled:
-            return f"{whose}{lost:,} of {part.scheduled:,} {what} of {part.slice.name} are missing, over 1 %."
+        lost, of, what = part.lost, part.scheduled, "answers"
+        if metric.everywhere:
+            lost, of, what = part.lost_timings, part.timed, "timings"
+        if lost * LOSS_LIMIT > of:
+            return f"{whose}{lost:,} of {of:,} {what} of {part.slice.name} are missing, over 1 %."
         if metric.everywhere:
             continue
         for name in metric.fed_by(part.slice) or part.findings:

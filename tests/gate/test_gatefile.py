@@ -1,0 +1,203 @@
+"""The gate file: read strictly, with all faults at once, before any evidence is."""
+
+from pathlib import Path
+
+import pytest
+
+from registry.core.gate.check import check_gate
+from registry.core.gate.gatefile import read_gate
+from registry.core.gate.marked import GateFault
+from registry.core.gate.rule import NoRegressions
+from registry.errors import Faults
+from tests.gate.sheet import checked, gate_of, suite_of_size
+from tests.gate.test_rule import CANARY, OFFLINE
+
+GATES = Path(__file__).parents[2] / "manifests" / "gates"
+SUITE = suite_of_size(400)
+
+
+def faults_of(gate: bytes) -> list[GateFault]:
+    """Every fault of a gate file, in file order."""
+    with pytest.raises(Faults) as caught:
+        check_gate(read_gate(gate), SUITE)
+    return [fault for fault in caught.value.faults if isinstance(fault, GateFault)]
+
+
+def under_caret(fault: GateFault) -> str:
+    """The word at the place that a fault tells."""
+    return fault.source[fault.column - 1 :].split("(")[0].split(".")[0].split("{")[0].split(" ")[0].strip("'\",]")
+
+
+@pytest.mark.parametrize(("stage", "rules"), [("staging", OFFLINE), ("production", OFFLINE + CANARY)])
+def test_the_shipped_gates_are_the_reference_rules_verbatim(stage: str, rules: list[str]) -> None:
+    """Not one character is changed."""
+    file = checked((GATES / f"{stage}.yaml").read_bytes(), SUITE)
+
+    assert tuple(rules) == file.gate.rules
+    assert stage == file.gate.stage
+
+
+def test_the_dev_gate_needs_no_baseline() -> None:
+    """A first model can pass it."""
+    file = checked((GATES / "dev.yaml").read_bytes(), SUITE)
+
+    assert not any(rule.startswith(("delta", "no_regressions")) for rule in file.gate.rules)
+
+
+def test_defaults_enter_the_digest_and_layout_does_not() -> None:
+    """What is left out is written out; comments and quotes are not the gate."""
+    plain = read_gate(gate_of(OFFLINE[10])).gate
+    spelled = read_gate(gate_of(OFFLINE[10], confidence="0.95  # as ever", margin="'0.02'")).gate
+    other = read_gate(gate_of(OFFLINE[10], confidence='"0.99"')).gate
+
+    assert plain.digest == spelled.digest
+    assert plain.digest != other.digest
+    assert (plain.confidence, plain.sides, plain.method, plain.margin) == ("0.95", 2, "clopper_pearson", "0.02")
+
+
+def test_protected_slices_may_stand_without_quotes() -> None:
+    """To YAML that is a mapping; it means the same rule, to the letter."""
+    bare = (
+        b"form: registry.gate/1\nstage: dev\nrules:\n  - no_regressions_on: ['headache_redflags', debug_search_api]\n"
+    )
+    file = checked(bare, SUITE)
+    (placed,) = file.rules
+
+    assert OFFLINE[1] == placed.rule.text
+    assert isinstance(placed.rule, NoRegressions)
+
+
+def test_an_unquoted_name_is_pointed_at_too() -> None:
+    """The caret stands under the slice inside the mapping."""
+    bare = b"form: registry.gate/1\nstage: dev\nrules:\n  - no_regressions_on: [headache_redflag]\n"
+    (fault,) = faults_of(bare)
+
+    assert (4, 25, "headache_redflag") == (fault.line, fault.column, under_caret(fault))
+    assert "did you mean 'headache_redflags'?" in fault.mend
+
+
+REFUSED = [
+    ("math_corect_rate(math_basic).lower_ci >= 0.9", "math_corect_rate", "did you mean 'math_correct_rate'?"),
+    ("math_correct_rate(math_basics).lower_ci >= 0.9", "math_basics", "did you mean 'math_basic'?"),
+    ("format_pass_rate(math_basic, tga='<answer>').point >= 0.9", "tga='<answer>')", "did you mean 'tag'?"),
+    ("format_pass_rate(math_basic).point >= 0.9", "math_basic)", "tag="),
+    ("format_pass_rate(math_basic, tag='<anwser>').point >= 0.9", "<anwser>')", "did you mean '<answer>'?"),
+    ("format_pass_rate(math_basic, '<answer>', 'x').point >= 0.9", "x')", "it takes tag"),
+    ("math_correct_rate(math_basic, 'x').point >= 0.9", "x')", "it takes none"),
+    ("math_correct_rate(headache_redflags).point >= 0.9", "headache_redflags)", "it takes numeric"),
+    ("success@1.point >= 0.9", "success@1", "aggregate.success@1"),
+    ("math_correct_rate(math_basic).lower_ci <= 0.9", "lower_ci", "turn the comparison round"),
+    ("ruleViolationRate(headache_redflags).upper_ci >= 0.1", "upper_ci", "turn the comparison round"),
+    ("math_correct_rate(math_basic).p_value < 0.05", "p_value", "known are"),
+    ("latency_p95_ms.count == 0", "count", "known are"),
+    ("latency_p95_ms.point == 900", "==", "<= or >="),
+    ("delta.success@1{math_basic}.p_value < 0.05", "p_value", "delta.success@1{math_basic}.point >= …"),
+    ("delta.latency_p95_ms{math_basic}.point <= 0", "latency_p95_ms", "rates only"),
+    ("aggregate.math_correct_rate.lower_ci >= 0.5", "math_correct_rate", "weights without it"),
+    ("aggregate.format_pass_rate.point >= 0.5", "format_pass_rate", "each slice"),
+    ("math_correct_rate(math_basic).point >= 98", "98", "not percent"),
+    ("math_correct_rate(math_basic).count >= 1.5", "1", ""),
+    ("math_correct_rate(math_basic).point >= 0.9876543211", "0", "nine"),
+    ("math_correct_rate(math_basic).lower_ci >= 0.999", "0", "at least 3688 cases"),
+    ("ruleViolationRate(headache_redflags).upper_ci <= 0.001", "0", "at least 3688 cases"),
+    ("aggregate.success@1.lower_ci >= 0.999", "0", "plan more cases"),
+    ("canary.abandon_rat.point <= 0.05", "abandon_rat", "did you mean 'abandon_rate'?"),
+    ("canary.safety_incidents.point <= 0", "point", "known are count"),
+    ("no_regressions_on: ['math_basic', 'math_basic']", "math_basic", ""),
+]
+
+
+@pytest.mark.parametrize(("rule", "word", "mend"), REFUSED)
+def test_a_rule_that_cannot_be_meant_is_refused_before_evidence(rule: str, word: str, mend: str) -> None:
+    """With line, a caret under the place, and what was probably meant."""
+    (fault,) = faults_of(gate_of(rule))
+
+    assert 4 == fault.line
+    assert rule in fault.source
+    assert under_caret(fault).startswith(word.split("(")[0].split("=")[0].strip("')")[:3])
+    assert mend in fault.mend
+
+
+def test_all_faults_are_told_at_once_and_in_order() -> None:
+    """A typo, an unknown setting, an unknown slice and a bad value: one message."""
+    gate = gate_of("latency_p95_ms.pont <= 900", "math_correct_rate(maths).point >= 0.9", confidense="0.9", sides="3")
+    faults = faults_of(gate)
+
+    assert [3, 4, 6, 7] == [fault.line for fault in faults]
+    assert "did you mean 'confidence'?" in faults[0].mend
+
+
+def test_the_caret_stands_under_the_word() -> None:
+    """As it is printed: the line, and the caret below."""
+    (fault,) = faults_of(gate_of("latency_p95_ms.point <= 900", "latency_p95_m.point <= 900"))
+    _, line, caret, mend = str(fault).splitlines()
+
+    assert '      - "latency_p95_m.point <= 900"' == line
+    assert line.index("latency") == caret.index("^")
+    assert "  mend: did you mean 'latency_p95_ms'?" == mend
+
+
+def test_a_p_value_is_allowed_beside_its_direction() -> None:
+    """The direction may stand after it, and may be a bound."""
+    checked(gate_of(OFFLINE[6], "delta.success@1{division_hard}.lower_ci >= 0.01"), SUITE)
+
+
+@pytest.mark.parametrize("settings", [
+    {"weights": "{math_basic: 0.5, division_hard: 0.4}"},
+    {"weights": "{math_basic: 0.5, division_hart: 0.5}"},
+    {"weights": "{math_basic: 1.5, division_hard: -0.5}"},
+    {"margins": "{math_basik: 0.1}"},
+    {"margins": "{math_basic: 1.1}"},
+    {"minimum_n": "{latency: 10}"},
+    {"minimum_n": "{latency_p95_ms: 0}"},
+    {"guards": "{math_basic: [ruleViolationRate]}"},
+    {"guards": "{maths: []}"},
+    {"window": "N > five requests; 24h"},
+    {"confidence": "0.4"},
+    {"confidence": "95"},
+    {"sides": "two"},
+    {"method": "wald"},
+    {"form": "registry.gate/2"},
+    {"stage": "Staging"},
+    {"margin": "[0.02]"},
+])  # fmt: skip
+def test_a_setting_that_cannot_be_meant_is_refused(settings: dict[str, str]) -> None:
+    """At its own line."""
+    gate = gate_of(OFFLINE[0], **settings)
+    (fault,) = faults_of(gate)
+
+    assert next(iter(settings)) in fault.source
+
+
+def test_weights_that_sum_to_one_are_taken_exactly() -> None:
+    """0.1 + 0.2 + 0.7 is 1, whatever floats think of it."""
+    checked(gate_of(OFFLINE[0], weights="{math_basic: 0.1, division_hard: 0.2, headache_redflags: 0.7}"), SUITE)
+
+
+@pytest.mark.parametrize("gate", [
+    b"", b"- a\n- b\n", b"\xff\xfe", b"form: [", b"form: registry.gate/1\nstage: dev\n",
+    b"form: registry.gate/1\nstage: dev\nrules: []\n", b"form: registry.gate/1\nstage: dev\nrules:\n",
+    b"form: registry.gate/1\nstage: dev\nrules: latency_p95_ms.point <= 900\n",
+    b"form: registry.gate/1\nstage: dev\nstage: dev\nrules: ['latency_p95_ms.point <= 900']\n",
+    b"form: registry.gate/1\nstage: dev\nrules: ['latency_p95_ms.point <= 900', 'latency_p95_ms.point <= 900']\n",
+    b"form: registry.gate/1\nstage: dev\nrules: [{no_regressions_on: []}]\n",
+    b"form: registry.gate/1\nstage: dev\nrules: [{regressions_on: [math_basic]}]\n",
+    b"form: registry.gate/1\nstage: dev\nrules: [1.5]\n", b"stage: dev\nrules: ['latency_p95_ms.point <= 900']\n",
+    b"form: !!python/name:os.system x\nstage: dev\nrules: ['latency_p95_ms.point <= 900']\n",
+    b"form: registry.gate/1\nstage: dev\nweights: {\xc3\xa9: 1}\nrules: ['latency_p95_ms.point <= 900']\n",
+    b'form: registry.gate/1\nstage: "\\ud800"\nrules: [\'latency_p95_ms.point <= 900\']\n',
+    b"a: &a [*a]\n",
+])  # fmt: skip
+def test_a_file_that_is_no_gate_is_refused(gate: bytes) -> None:
+    """Not YAML, no rules, keys or rules twice, tricks: a usage error, never a crash and never a gate."""
+    with pytest.raises(Faults) as caught:
+        check_gate(read_gate(gate), SUITE)
+
+    assert 2 == caught.value.exit_code
+
+
+def test_a_p_value_of_repeated_samples_is_refused() -> None:
+    """Samples of one prompt are not independent, and McNemar's test needs them so."""
+    gate = gate_of(*OFFLINE[5:7])
+    with pytest.raises(Faults, match="one sample for each case"):
+        check_gate(read_gate(gate), suite_of_size(100, samples=4))
