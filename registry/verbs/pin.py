@@ -9,6 +9,7 @@ from registry.core.codebase import NAME, commit_blob, repo_pin
 from registry.core.config import Config
 from registry.core.digest import Digest
 from registry.core.document import did_you_mean
+from registry.core.heldout.suite import suite_of
 from registry.core.manifest import Environment, Manifest, Tools
 from registry.core.pin import Pin, Source
 from registry.core.reference import AmbiguousArtefact, Known, Registered, UnknownArtefact, resolve
@@ -75,7 +76,8 @@ def pin(
 
     Raises:
         DirtyTree: Something is not committed.
-        Faults: Everything in the config that leads nowhere, to several things, or to something unfit.
+        Faults: Everything in the config that leads nowhere, to several things, or to something unfit; or everything
+            that is wrong with the suite.
         OtherCommit: `repo_sha` is not HEAD, but files of the working tree are read.
         StaleLock: `dvc repro` would make something else.
         IntegrityError: Bytes are not what dvc.lock, the Hub, git or the evidence says.
@@ -170,6 +172,13 @@ def _keep_proof(found: Found, shelf: Shelf) -> Proof:
     return read_proof(tree, shelf.store.get(digest))
 
 
+def _keep_suite(found: Found, shelf: Shelf) -> Tree:
+    """Keep the suite, and refuse one that no evaluation could read."""
+    tree = shelf.keep_files(found)
+    suite_of({entry.path: shelf.store.get(entry.digest) for entry in tree.entries})
+    return tree
+
+
 def _keep_lock(codebase: Codebase, store: Store) -> Digest | None:
     """Keep `dvc.lock` as it is committed; there may be none where only `.dvc` files are."""
     data = codebase.committed(LOCK)
@@ -182,7 +191,7 @@ def _assemble(
     """Keep every part, and make the manifest of the pins."""
     kept = {key: tuple(shelf.keep(part) for part in parts) for key, parts in gathered.parts.items()}
     one = {key: next(iter(pins), None) for key, pins in kept.items()}
-    suite = shelf.keep_files(gathered.suite) if gathered.suite else None
+    suite = _keep_suite(gathered.suite, shelf) if gathered.suite else None
     shelf.store.put(commit_blob(repo.source.revision or ""))
     return Manifest(
         name=config.name,

@@ -64,7 +64,14 @@ for file in Path("prepared").iterdir():
     shutil.copyfile(file, target)
 """
 
-SLICE = "form: registry.slice/1\nname: division_hard\nbehaviour: reasoning\nmax_new_tokens: 8\nverifiers: []\n"
+SLICE = """\
+form: registry.slice/1
+name: division_hard
+behaviour: reasoning accuracy
+max_new_tokens: 8
+verifiers:
+  - {name: tag, arguments: {tag: answer}}
+"""
 
 
 @dataclass
@@ -170,7 +177,10 @@ def git_project(root: Path) -> Project:
     project.git("init", "-q", "-b", "main")
     project.write(".gitignore", ".registry/\n")
     project.write("manifests/heldout/division_hard/slice.yaml", SLICE)
-    project.write("manifests/heldout/division_hard/cases.jsonl", canonical({"id": "a"}) + b"\n")
+    project.write(
+        "manifests/heldout/division_hard/cases.jsonl",
+        canonical({"id": "a", "prompt": "What is 23 / 13?", "expect": {}}) + b"\n",
+    )
     project.write("manifests/heldout/division_hard/search_v3.json", '{"form":"registry.fixture/1"}')
     project.commit("begin")
     return project

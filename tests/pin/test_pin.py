@@ -209,6 +209,20 @@ def test_a_listing_that_was_tampered_with_is_not_believed(project: Project) -> N
         project.pin()
 
 
+@pytest.mark.parametrize("how", ["symlink", "relative"])
+def test_a_root_in_another_spelling_is_checked_too(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """DVC's outs are found however the way to the project is written."""
+    project.write("models/base/config.json", "content of base/config.jsom")
+    (tmp_path / "link").symlink_to("project")
+    monkeypatch.chdir(tmp_path)
+    project.root = tmp_path / "link" if how == "symlink" else Path("project")
+
+    with pytest.raises(DigestMismatch, match=r"models/base/config\.json"):
+        project.pin()
+
+
 @pytest.mark.parametrize("how", ["missing", "extra"])
 def test_a_file_too_many_or_too_few_is_refused(project: Project, how: str) -> None:
     """A directory is what the lock says, no less and no more."""
@@ -254,6 +268,16 @@ routes: {division_hart: math}
     assert len(caught.value.faults) == 6
     for words in ("LLM@abc123", "moth", "v4.2", "v4.3", "'span'", "search_v4.json", "'division_hard'"):
         assert words in told
+
+
+def test_a_suite_that_cannot_be_read_is_refused(plain: Project) -> None:
+    """No evaluation could use it."""
+    plain.write("models/base/config.json", "x")
+    plain.write("manifests/heldout/math_basic/slice.yaml", "form: registry.slice/1\n")
+    plain.commit()
+
+    with pytest.raises(Faults, match="the suite"):
+        plain.pin("llm_sha: models/base\ntokenizer_sha: models/base\n")
 
 
 @pytest.mark.parametrize("suffix", [".bin", ".pt", ".PKL", ".ckpt"])
@@ -375,13 +399,13 @@ def test_a_tampered_row_is_refused_by_the_evidence(project: Project) -> None:
     ],
 )
 def test_evidence_about_something_else_is_refused(project: Project, field: str, value: object, words: str) -> None:
-    """It is whole, but the answer is no: exit code 3."""
+    """It is whole, but its digests do not match: exit code 5."""
     project.prepare_evidence(project.pin().manifest, **{field: value})
     project.evaluate()
 
     with pytest.raises(ForeignEvidence, match=words) as caught:
         project.pin(EVIDENCE)
-    assert caught.value.exit_code == 3
+    assert caught.value.exit_code == 5
 
 
 def test_evidence_about_other_sampling_is_refused(project: Project) -> None:

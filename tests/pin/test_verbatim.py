@@ -55,7 +55,6 @@ class Team:
 
     def register(self, *pins: Pin, model: Model | None = None) -> int:
         """Register; how many entries it took."""
-        doors = {"ledger": self.desk.ledger, "genesis": self.desk.genesis}
         done = register(
             model,
             pins,

@@ -24,7 +24,7 @@ class WorkspaceSources:
     """Everything that a config may name.
 
     Args:
-        root: The directory of registry.toml; relative paths count from it.
+        root: The directory of registry.toml; relative paths count from it. Taken without symlinks, as DVC takes it.
         cache: A directory of ours for downloads; git must ignore it.
         mlflow_uri: Where MLflow keeps its registry, such as `sqlite:///mlflow.db`; None refuses `mlflow:` locations.
         hub_endpoint: The Hub's URL; None means HF_ENDPOINT, or huggingface.co.
@@ -34,6 +34,10 @@ class WorkspaceSources:
     cache: Path
     mlflow_uri: str | None = None
     hub_endpoint: str | None = None
+
+    def __post_init__(self) -> None:
+        # why: a root in another spelling than DVC's would make its outs look like plain files, and nothing be checked.
+        object.__setattr__(self, "root", self.root.resolve())
 
     @cached_property
     def codebase(self) -> Codebase:
