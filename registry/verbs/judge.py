@@ -8,7 +8,7 @@ from registry.core.heldout.evidence import Finding, Row
 from registry.core.heldout.slice import Slice
 from registry.core.heldout.verifiers import VERIFIERS
 from registry.core.heldout.verifiers.look import SEEN_LETTERS, Instruments, VerifierFailed, answer_of
-from registry.errors import RegistryError
+from registry.errors import RegistryError, UsageError
 from registry.ports import Engine, Ran, Sandbox
 from registry.verbs.converse import Talk
 
@@ -53,6 +53,8 @@ class Bench:
         try:
             scores = self.engine.score(pairs)
             self.scores.update(zip(pairs, scores, strict=True))
+        except UsageError:  # why: no reward model at all is a fault of the evaluation, not of each answer
+            raise
         except RegistryError as error:
             if len(pairs) == 1:
                 self.scores[pairs[0]] = error

@@ -416,6 +416,17 @@ def test_a_wrong_setting_stops_the_whole_evaluation() -> None:
         run(engine=Strict(able))
 
 
+def test_a_missing_reward_model_stops_the_whole_evaluation() -> None:
+    """A suite that needs one cannot be answered without it."""
+
+    class Without(HashEngine):
+        def score(self, pairs: object) -> list[str]:
+            raise UsageError("this engine has no reward model")
+
+    with pytest.raises(UsageError, match="no reward model"):
+        run(engine=Without(able))
+
+
 def test_progress_is_told() -> None:
     """Whoever waits hears how far the work is, up to all of it."""
     heard: list[tuple[str, int, int]] = []
