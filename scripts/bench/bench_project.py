@@ -1,0 +1,121 @@
+"""What is measured with: a made-up model of the wanted size, and a small project whose config names it."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MIB = 1024 * 1024
+FILES = 8
+SETTLE_S = 0.1
+REGISTRY = (sys.executable, "-m", "registry")
+SLICE = """\
+form: registry.slice/1
+name: sums
+behaviour: adding
+max_new_tokens: 8
+verifiers:
+- {name: tag, arguments: {tag: answer}}
+"""
+GATE = 'form: registry.gate/1\nstage: dev\nrules: ["success@1(sums).point >= 0.5"]\n'
+CONFIG = {"llm_sha": "models/base", "tokenizer_sha": "models/tokenizer"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a command took: seconds of wall time, bytes of memory at its peak, and what it printed."""
+
+    seconds: float
+    peak: int
+    out: str
+
+
+class CommandFailed(Exception):
+    """A measured command did not succeed, so there is nothing to measure."""
+
+
+def run(command: Sequence[str], place: Path, **more: str) -> Ran:
+    """Run `command` in `place` with an environment of its own, and time it.
+
+    Raises:
+        CommandFailed: It did not exit with 0.
+    """
+    with (place.parent / "talk").open("w+") as talk:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=place, env=environment(place.parent) | more, stdout=subprocess.PIPE, stderr=talk, text=True
+        )
+        out = process.stdout.read() if process.stdout else ""
+        _, status, used = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        talk.seek(0)
+        if process.returncode != 0:
+            raise CommandFailed(f"{' '.join(command)}: exit code {process.returncode}\n{out}{talk.read()}")
+    return Ran(seconds, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024), out)
+
+
+def environment(home: Path) -> dict[str, str]:
+    """A home that nothing was ever done in, and no word to anybody's statistics."""
+    who = {f"GIT_{role}_{part}": "bench" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+    quiet = {"DVC_NO_ANALYTICS": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"}
+    places = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / "config"), "XDG_CACHE_HOME": str(home / "cache")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {"PATH": path, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", **who, **quiet, **places}
+
+
+def make_base(directory: Path, size: int) -> None:
+    """Write a base of about `size` bytes: eight safetensors files of one layer each, no two pieces alike."""
+    directory.mkdir(parents=True)
+    block = random.Random("bench").randbytes(MIB)  # noqa: S311 - filler
+    index = {}
+    for number in range(FILES):
+        name, count = f"model-{number + 1:05}-of-{FILES:05}.safetensors", max(1, size // FILES // MIB)
+        tensor = f"model.layers.{number}.mlp.down_proj.weight"
+        index[tensor] = name
+        info = {"dtype": "U8", "shape": [count, MIB], "data_offsets": [0, count * MIB]}
+        header = json.dumps({tensor: info}, separators=(",", ":")).encode()
+        with (directory / name).open("wb") as file:
+            file.write(len(header).to_bytes(8, "little") + header)
+            for piece in range(count):
+                file.write((number * count + piece).to_bytes(8, "little") + block[8:])
+    write(directory / "model.safetensors.index.json", json.dumps({"metadata": {}, "weight_map": index}))
+    write(directory / "config.json", json.dumps({"model_type": "llama", "hidden_size": MIB}))
+
+
+def make_project(place: Path, base: Path) -> None:
+    """Make a git repository at `place` with a founded registry and a config `model` whose base is `base`, linked."""
+    shutil.copytree(base, place / "models" / "base", copy_function=os.link)
+    write(place / "models" / "tokenizer" / "tokenizer.json", '{"version":"1.0"}')
+    write(place / "models" / "tokenizer" / "tokenizer_config.json", '{"eos_token":"</s>"}')
+    write(place / "manifests" / "model.json", json.dumps({"name": "model", **CONFIG}))
+    write(place / "manifests" / "heldout" / "sums" / "slice.yaml", SLICE)
+    case = json.dumps({"expect": {"answer": "3"}, "id": "sums-1", "prompt": "1+2?"}, separators=(",", ":"))
+    write(place / "manifests" / "heldout" / "sums" / "cases.jsonl", f"{case}\n")
+    write(place / "manifests" / "gates" / "dev.yaml", GATE)
+    write(place / ".gitignore", "models/\n")
+    run(("git", "init", "-q"), place)
+    if not (place.parent / "config").exists():
+        run((*REGISTRY, "key", "new"), place)
+    run((*REGISTRY, "init"), place)
+    run(("git", "add", "-A"), place)
+    run(("git", "commit", "-q", "-m", "a project to measure with"), place)
+    time.sleep(SETTLE_S)
+
+
+def settle() -> None:
+    """Let the disk finish what others began."""
+    os.sync()
+
+
+def write(path: Path, text: str) -> None:
+    """Write a small file and the directories above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
