@@ -130,6 +130,7 @@ class Registry:
         from registry.verbs.register import Model, register
 
         path = self.root / config
+        durable.sweep(path.parent)  # why: what a killed pin left of the lock file would make the git tree dirty
         parsed = parse_config(read_file(path), str(config))
         with closing(self.sources) as sources:
             pinned = pin(
