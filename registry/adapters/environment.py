@@ -39,13 +39,18 @@ def read_environment(device: str | None = None) -> Environment:
 
 def packages_digest() -> Digest:
     """The digest of every installed distribution's name and version, this package apart: the commit pins that."""
-    found = {
-        f"{re.sub(r'[-_.]+', '-', distribution.name).lower()}=={distribution.version}"
-        for distribution in importlib.metadata.distributions()
-        # why: a directory that pip left half removed has metadata without a name.
-        if distribution.name
-    }
+    named = (_name_and_version(distribution) for distribution in importlib.metadata.distributions())
+    # why the name first: a directory that pip left half removed has metadata without one.
+    found = {f"{re.sub(r'[-_.]+', '-', name).lower()}=={version}" for name, version in named if name}
     return digest_of(canonical(sorted(name for name in found if not name.startswith(f"{_OURS}=="))))
+
+
+def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
+    """What a distribution is called, from the head of its metadata: the rest, mostly a README, takes long to parse."""
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    head = text.replace("\r\n", "\n").split("\n\n", 1)[0]
+    found = dict(re.findall(r"^(Name|Version):[ \t]*(.*?)[ \t]*$", head, re.MULTILINE))
+    return found.get("Name", ""), found.get("Version", "")
 
 
 def _version(name: str) -> str | None:
