@@ -80,7 +80,10 @@ class Sheet:
                 "cost_usd": self.cost_usd,
                 "tokens": self.tokens,
             }
-            for row in self.rows()
+            for one in self.suite.slices
+            for at in range(len(self.suite.cases[one.name][: one.timed]))
+            for sample in range(one.samples)
+            for row in [self._row(one, at, sample)]
         ]
 
     def read(self) -> Rows:
@@ -90,7 +93,7 @@ class Sheet:
     def _row(self, one: Slice, at: int, sample: int) -> dict[str, object]:
         return {
             "slice": one.name,
-            "case": f"c{at:05}",
+            "case": self.suite.cases[one.name][at].id,
             "sample": sample,
             "status": "ok",
             "transcript": [{"role": "assistant", "content": "…"}],
