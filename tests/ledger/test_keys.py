@@ -199,12 +199,12 @@ def test_what_is_no_plain_file_is_refused(files: KeyFiles, tmp_path: Path) -> No
     real = files.private.rename(tmp_path / "real.pem")
     makers: tuple[Callable[[], None], ...] = (
         partial(files.private.symlink_to, real),
-        files.private.mkdir,
-        partial(os.mkfifo, files.private),
+        partial(files.private.mkdir, 0o700),
+        partial(os.mkfifo, files.private, 0o600),
     )
     for make in makers:
         make()
-        with pytest.raises(UnsafeKey):
+        with pytest.raises(UnsafeKey, match="plain file"):
             load_key(files)
         files.private.rmdir() if files.private.is_dir() and not files.private.is_symlink() else files.private.unlink()
     with pytest.raises(NoKey):

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from registry.adapters.ledgers.memory import MemoryLedger
 from registry.core.digest import digest_of
@@ -124,6 +125,22 @@ def test_many_artefacts_take_several_entries_and_the_model_comes_last(team: Team
     assert [len(entry.pins) for entry in entries if isinstance(entry, Register)] == [60, 60, 10]
     assert [entry.model for entry in entries if isinstance(entry, Register)] == [None, None, "many"]
     assert len(team.state.artefacts("adapter", "a129")) == 1
+
+
+def test_an_entry_that_would_be_too_long_is_refused_before_it_is_written(team: Team) -> None:
+    """A reader would refuse it, and the ledger with it."""
+    evidence = tuple(digest_of(b"%d" % number) for number in range(900))
+    error = refuses(UsageError, team, lambda: register(Model("m", team.digest(0), evidence), **team.doors()))
+
+    assert "65535" in error.why
+
+
+def test_a_registration_says_something_whole() -> None:
+    """A name and its manifest together, evidence only with them, and never nothing at all."""
+    some = digest_of(b"x")
+    for parts in ({"model": "m"}, {"manifest": some}, {"evidence": (some,)}, {}):
+        with pytest.raises(ValidationError):
+            Register.model_validate({"index": 1, "actor": "a", "at": "2026-01-01T00:00:00Z", **parts})
 
 
 def test_a_model_is_not_called_what_a_stage_is_called(team: Team) -> None:
