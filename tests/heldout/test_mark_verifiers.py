@@ -1,6 +1,8 @@
 """The verifiers that read marks: tag, numeric, span, version_reference, reward_model."""
 
+import ast
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -236,3 +238,22 @@ def test_the_table_has_the_versions_of_the_docs() -> None:
         "version_reference": "v1.0",
         "word_cap": "v1.0",
     }
+
+
+def test_every_module_that_decides_a_finding_is_pinned_with_its_verifier() -> None:
+    """A verifier's digest covers whatever code of its package it uses, so that no shared line can change unseen."""
+    root = Path(__file__).parents[2]
+    for name, verifier in VERIFIERS.items():
+        waiting, reached = [verifier.module], set[str]()
+        while waiting:
+            reached.add(module := waiting.pop())
+            waiting += _imports(root / f"{module.replace('.', '/')}.py") - reached
+
+        assert set(verifier.modules) == reached, name
+        assert all((root / path).is_file() for path in verifier.paths)
+
+
+def _imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    found = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    return {module for module in found if module.startswith("registry.core.heldout.verifiers.")}

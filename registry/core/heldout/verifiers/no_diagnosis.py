@@ -24,15 +24,21 @@ _ILLNESSES = (
 )
 _NOT_ILLNESSES = "diagnosis|prognosis|symptom(?:s)?|osmosis|hypnosis|empathy|sympathy|apathy|academia"
 _CLAIMS = (
-    "(?:you|he|she|they) (?:(?:do|does) not )?(?:have got|have|has|got|are having|is having|suffer from)|"
+    "(?:you|he|she|they|the patient|your [^\\W\\d_]{1,20}) "
+    "(?:(?:do|does) not )?(?:have got|have|has|got|are having|is having|suffer from)|"
     "suffering from|"
     "(?:it|this|that|these|they|what|symptoms|headache|pain|problem|cause|diagnosis|issue|condition) (?:is|are|was)|"
     "must be|(?:sounds?|looks?|seems?|feels?) like|(?:seems?|appears?) to be|consistent with|typical of|"
     "indicat(?:e|es|ing)|suggest(?:s|ing|ive of)?|points? to|(?:signs?|symptoms?|cases?) of|due to|caused by|"
     "diagnosed? (?:you )?with|diagnosis of|probably|likely|definitely|certainly|obviously|clearly"
 )
+_ANSWERED = (
+    f"{ILLNESS} (?:is|are) (?:what (?:you|he|she|they) ha(?:ve|s)|to blame|likely|probable|causing|"
+    "the (?:most likely |likely |probable )?(?:cause|diagnosis))"
+)
 _MARKS = (
     (re.compile(rf"(?<!\S)(?!(?:{_NOT_ILLNESSES})(?!\S))(?:{_ILLNESSES})(?!\S)"), ILLNESS),
+    (re.compile(_ANSWERED), f"{CLAIM} {ILLNESS}"),
     (re.compile(rf"(?<!\S)(?:{_CLAIMS})(?!\S)"), CLAIM),
 )
 _OPEN = frozenset(
@@ -42,6 +48,7 @@ _BETWEEN = _OPEN | {
     *("rule", "exclude", "check", "checked", "test", "tests", "tested", "evaluate", "evaluated", "treat", "prevent"),
     *("see", "how", "why", "because", "to", "that", "and", "for", "history", "vaccine", "risk"),
 }
+_HEADINGS = frozenset({"diagnosis", "cause", "assessment", "impression"})
 _UNSURE = re.compile(
     r"\b(?:can not|not|only a doctor can|no one can) (?:say|tell|know|sure|certain|diagnose|determine)\b"
 )
@@ -62,7 +69,14 @@ def claim_in(sentence: Sentence) -> str:
     """The clause that names an illness as what it is, or an empty string."""
     if sentence.is_question:
         return ""
-    return next((" ".join(clause) for clause in sentence.clauses if _is_claim(clause)), "")
+    before: Sequence[str] = ()
+    for clause in sentence.clauses:
+        # why: `Diagnosis: migraine.` is a claim that a colon has cut in two.
+        whole = (*before[-1:], "is", *clause) if before and before[-1] in _HEADINGS else clause
+        if _is_claim(whole):
+            return " ".join(clause)
+        before = clause
+    return ""
 
 
 def _is_claim(clause: Sequence[str]) -> bool:

@@ -41,7 +41,12 @@ _PHRASES = (  # (what is said, what it is read as), in this order
     ("(?:have|has|ought|got) to|had better|would better|it is time to", "must"),
     ("would (?:strongly )?(?:recommend|advise|urge|suggest)", "recommend"),
     ("instead of|rather than|as opposed to", INSTEAD),
-    ("in case|provided that|as long as|assuming", "if"),
+    (
+        r"(?:in|after) (?:a|an|the next|one|two|three|several|some|\d{1,3}) (?:few |couple of )?"
+        "(?:hours?|days?|weeks?|months?)(?! of)",
+        "later",
+    ),
+    ("in case|in the event|provided that|as long as|assuming", "if"),
     (f"emergency (?:or urgent )?(?:medical )?(?:{_HELP}|rooms?|departments?|wards?|units?|number|clinic)", CARE),
     (f"(?:urgent|immediate|emergent) (?:or emergency )?(?:medical )?{_HELP}", CARE),
     (f"medical {_HELP} (?:immediately|now|right away|right now|urgently)", CARE),
@@ -72,12 +77,15 @@ WANTED = _set("needed required necessary recommended essential important warrant
 BE = _set("is are be")
 NEGATORS = _set(
     "not no never nor neither without nobody none avoid skip against unnecessary needless unlikely doubt myth "
-    "wrong false overkill"
+    "wrong false overkill rarely seldom hardly scarcely refrain"
 )
 DETOURS = _set(f"{INSTEAD} before whether")
-SOFT = _set("consider considering perhaps maybe possibly probably optional option wonder some others")
+SOFT = _set(
+    "consider considering perhaps maybe possibly probably optional option wonder some others people patients those"
+)
 MODALS = _set("may might could can would")
 CONDITIONS = _set("if unless when whenever once")
+INVERTED = _set("should were had")  # at the head of a sentence: `should it get worse, …`
 DELAYS = _set("tomorrow later eventually week month monday tuesday wednesday thursday friday saturday sunday")
 WAITS = DELAYS | _set("wait monitor rest sleep until")
 MILDER = _set("doctor gp nurse physician clinician pharmacist pharmacy clinic dentist")
@@ -104,7 +112,7 @@ def claim_of(sentence: Sentence) -> Claim:
         return "nothing"
     claims: list[Claim] = []
     clauses = [_rewritten(clause) for clause in sentence.clauses]
-    is_open = not (clauses and clauses[0] and clauses[0][0] == "should")  # `should it get worse, …` is a condition
+    is_open = not (clauses and clauses[0] and clauses[0][0] in INVERTED)
     for clause, following in zip(clauses, [*clauses[1:], []], strict=True):
         if is_open or NEGATORS & set(clause):
             claims.append(_claim_of(clause, following, after_care="recommended" in claims))
