@@ -2,11 +2,12 @@
 
 import io
 import os
+import shutil
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -284,6 +285,48 @@ def test_names_are_believed_only_when_their_directory_is_durable(
     assert calls.count("file") == calls.count("link") == 2
     assert calls[-1] == "directory"
     assert max(at for at, call in enumerate(calls) if call == "link") < len(calls) - 2
+
+
+@pytest.fixture
+def sharing_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk whose files can share their bytes."""
+    if os.geteuid() != 0 or shutil.which("mkfs.btrfs") is None:
+        pytest.skip("mounting a disk that can share needs root and mkfs.btrfs")
+    image, place = tmp_path / "image", tmp_path / "disk"
+    with image.open("wb") as file:
+        file.truncate(256 * 1024 * 1024)
+    place.mkdir()
+    subprocess.run(["mkfs.btrfs", "-q", str(image)], check=True, capture_output=True)
+    if subprocess.run(["mount", "-o", "loop", str(image), str(place)], capture_output=True, check=False).returncode:
+        pytest.skip("no loop device can be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wait_s", [0, SETTLED_S])
+def test_where_files_can_share_their_bytes_nothing_is_copied(sharing_disk: Path, wait_s: float) -> None:
+    """A young file and an old one; the blob keeps its bytes when the source is written afterwards."""
+    source = Spied(sharing_disk / "source")
+    data = os.urandom(30_000_000)
+    source.place.write_bytes(data)
+    os.sync()
+    before = _used(sharing_disk)
+    time.sleep(wait_s)
+    store = DirectoryStore(sharing_disk / "store")
+    digest = store.put_files([source]).entries[0].digest
+    os.sync()
+
+    assert digest == digest_of(data)
+    assert _used(sharing_disk) - before < 5_000_000
+    with source.place.open("r+b") as file:
+        file.write(b"other bytes")
+    assert store.get(digest) == data
+
+
+def _used(disk: Path) -> int:
+    found = os.statvfs(disk)
+    return (found.f_blocks - found.f_bfree) * found.f_frsize
 
 
 def _take(store: DirectoryStore, files: Sequence[OpenFile]) -> Tree:

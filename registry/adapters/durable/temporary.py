@@ -34,15 +34,20 @@ class Temporary:
         """Write all of `data`."""
         write_all(self.fd, memoryview(data))
 
-    def copy(self, content: BinaryIO) -> Written:
-        """Take over `content` and hash it; where the file system can share its bytes, none is moved.
+    def share(self, content: BinaryIO) -> bool:
+        """Take over `content` without moving a byte, where the file system can; False, and nothing changed, elsewhere.
 
-        What was shared is hashed from our side, which nobody else can write.
+        The system writes the source out first; so whoever writes to it afterwards, even through a mapping, changes its
+        times, and a caller who compares these may hash the source instead of the copy.
         """
         source = plain_file(content)
-        if source is not None and content.tell() == 0 and clone(source, self.fd):
-            with io.FileIO(self.fd, closefd=False) as cloned:
-                return pour(cloned)
+        return source is not None and content.tell() == 0 and clone(source, self.fd)
+
+    def copy(self, content: BinaryIO) -> Written:
+        """Take over `content` and hash it; what could be shared is hashed from our side, which nobody else writes."""
+        if self.share(content):
+            with io.FileIO(self.fd, closefd=False) as shared:
+                return pour(shared)
         return pour(content, self.fd)
 
     def finish(self, mode: int) -> None:

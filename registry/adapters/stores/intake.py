@@ -67,12 +67,15 @@ class Intake:
                 known = durable.Written(digest, before.st_size)
                 if self._is_known_good(known) or self._holds(known):
                     return Taken(_entry(file, known))
+            is_fixed = before is not None and is_settled(before, began_ns)
             with durable.explained(self.root), durable.temporary(self.unfinished) as new:
-                written = new.copy(content)
+                # why the source, where that will do: it is in memory, and the shared copy would be read from the disk.
+                is_shared = is_fixed and new.share(content)
+                written = durable.pour(content) if is_shared else new.copy(content)
                 _refuse_change(file, written, (before, _look_at(content)))
                 new.finish(_MODE)
                 blob = os.fstat(new.fd) if self._show(new, written) else None
-        return Taken(_entry(file, written), before if before and is_settled(before, began_ns) else None, blob)
+        return Taken(_entry(file, written), before if is_fixed else None, blob)
 
     def settle(self) -> None:
         """Make the names of all blobs that were shown or found so far durable."""
