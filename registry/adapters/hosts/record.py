@@ -143,7 +143,7 @@ class Book:
             return False
         with os.fdopen(fd, "rb", buffering=0) as content:
             before = _look_of(os.fstat(fd))
-            with suppress(OSError):
+            with suppress(OSError, durable.ReadFailed):
                 if durable.pour(content).digest != entry.digest or before != _look_of(os.fstat(fd)):
                     return False
                 if before is not None and max(before.ctime_ns, before.mtime_ns) + _TICK_NS <= started:
