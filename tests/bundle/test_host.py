@@ -272,7 +272,7 @@ def test_an_endless_stream_is_cut_off(host: HostDirectory) -> None:
         def readinto(self, view: Any) -> int:
             nonlocal taken
             taken += len(view)
-            return len(view)
+            return len(view) if taken < 10**7 else 0  # why: if it is not cut off, the test fails before the disk does
 
     with host.hold(), pytest.raises(DigestMismatch):
         host.deliver(tree_of_files({"model": b"x" * 1000}), lambda _: cast("BinaryIO", Endless()))

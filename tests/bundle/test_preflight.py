@@ -23,6 +23,7 @@ FIRST, SECOND, INDEX = (
     "model-00002-of-00002.safetensors",
     "model.safetensors.index.json",
 )
+OF_THREE = ("model-00001-of-00003.safetensors", "model-00003-of-00003.safetensors")
 
 
 def report_on(parts: Parts) -> Report:
@@ -86,6 +87,10 @@ REFUSED = {
     "a base config with a key twice": (base_with(lambda f: f.update({"config.json": b'{"a":1,"a":2}'})), "twice"),
     "no weights": (base_with(lambda f: [f.pop(FIRST), f.pop(SECOND)]), "no safetensors"),
     "a shard missing": (base_with(lambda f: f.pop(SECOND)), "1 of 2"),
+    "a middle shard missing": (
+        base_with(lambda f: f.update({n: f.pop(x) for n, x in zip(OF_THREE, (FIRST, SECOND), strict=True)})),
+        "2 of 3",
+    ),
     "an index missing": (base_with(lambda f: f.pop(INDEX)), "no index"),
     "an index that knows less": (base_with(lambda f: f.update({INDEX: b'{"weight_map":{}}'})), "disagree"),
     "an index of nonsense": (base_with(lambda f: f.update({INDEX: b'{"weight_map":[1]}'})), "disagree"),
