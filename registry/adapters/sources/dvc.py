@@ -32,6 +32,10 @@ class StaleLock(Refused):
     """`dvc.lock` does not say what `dvc repro` would make now."""
 
 
+class NotFetched(UsageError):
+    """The lock has an output that is not in the working tree."""
+
+
 class DvcFailed(RegistryError):
     """DVC could not do what it was asked."""
 
@@ -72,6 +76,7 @@ class DvcProject:
         """Find the files at `path`, to be checked against the lock; None if no out is there, below or above.
 
         Raises:
+            NotFetched: They, or what they were made from, are not here.
             StaleLock: A stage that makes them, or one before it, would run again; or the lock is not committed.
             DigestMismatch: A file is missing or too many; `Found.confirm` raises it for a file with other bytes.
         """
@@ -139,8 +144,8 @@ class DvcProject:
     def _files(self, inside: str) -> Sequence[PathFile]:
         try:
             return files_at(self.root, inside)
-        except NothingThere as error:
-            raise NothingThere(error.what, why="dvc.lock has it", mend="run `dvc pull` or `dvc checkout`") from None
+        except NothingThere:
+            raise _not_here(inside) from None
 
     def _wanted(self, out: Out) -> dict[Path, str] | None:
         """The md5 of each file of an out; None for a directory whose listing is not in DVC's cache."""
@@ -204,6 +209,8 @@ class DvcProject:
             # the lock byte by byte, which says more than DVC can.
             if why == "not in cache" or (path in checked and why == "modified"):
                 continue
+            if why == "deleted" and path in outs:
+                raise _not_here(self._spoken(path))
             out = outs.get(path) if why == "modified" else None
             # why: a dependency that is itself an out, and of which the lock speaks with one voice, was not made anew:
             # its bytes were changed behind DVC's back. That is damage, not staleness.
@@ -263,6 +270,10 @@ def _out(out: Any) -> Out:
 def _directory_of(out: Path, read: Mapping[Path, str | None]) -> str:
     inside = {file.relative_to(out).as_posix(): value for file, value in read.items() if file.is_relative_to(out)}
     return directory_md5({path: value or "" for path, value in inside.items()})
+
+
+def _not_here(what: str) -> NotFetched:
+    return NotFetched(f"{what} is not here", why="dvc.lock has it", mend="run `dvc pull` or `dvc checkout`")
 
 
 def _differs(what: str, why: str = "its bytes changed after `dvc repro`") -> DigestMismatch:
