@@ -1,0 +1,1 @@
+"""Engines: models that answer, each behind the door `registry.ports.Engine`."""
