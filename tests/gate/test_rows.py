@@ -111,6 +111,18 @@ def test_two_timings_of_one_sample_are_refused() -> None:
         read_rows(b"", lines([SHEET.timings()[0]] * 2), SUITE)
 
 
+def test_only_what_the_suite_times_is_missed() -> None:
+    """A slice that times its first two cases misses no third timing, and takes none."""
+    slices = tuple(one.model_copy(update={"timed": 2}) for one in SUITE.slices)
+    suite = SUITE.model_copy(update={"slices": slices})
+    sheet = Sheet(suite)
+    found = sheet.read().slices["math_basic"]
+
+    assert (found.timed, found.lost_timings, len(found.latency_ms)) == (2, 0, 2)
+    with pytest.raises(BadRows, match="does not ask for"):
+        read_rows(b"", lines(SHEET.timings()), suite)
+
+
 def test_a_row_of_another_adapter_is_refused() -> None:
     """The manifest says who answers a slice."""
     with pytest.raises(BadRows, match="adapter of its slice"):
