@@ -1,6 +1,7 @@
 """Short ways for the tests to make a transcript and to ask a verifier."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from registry.core.heldout.case import Case, Value
 from registry.core.heldout.evidence import Finding, Said
@@ -26,7 +27,7 @@ def said(*contents: str) -> tuple[Said, ...]:
     return tuple(Said(role="assistant", content=content) for content in contents)
 
 
-def ask(name: str, *contents: str, instruments: Instruments = NOTHING, **values: Value) -> Finding:
+def ask(name: str, *contents: str, instruments: Instruments = NOTHING, **values: Any) -> Finding:
     """What verifier `name` finds in these turns; upper-case `values` go to `expect`, the others are arguments."""
     expect: Mapping[str, Value] = {key.lower(): value for key, value in values.items() if key.isupper()}
     arguments = {key: value for key, value in values.items() if not key.isupper()}
