@@ -1,5 +1,6 @@
 """The command line: parse, call one verb, show."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ app = typer.Typer(
     name="registry",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # why: importing rich takes as long as all the rest of `registry status`
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -70,6 +72,8 @@ def registry(context: typer.Context, directory: Directory = None, version: Versi
 
 def main() -> None:
     """Run the command line; an error is told on stderr and becomes its exit code."""
+    # why: looking for plugins reads the metadata of every installed package, for each command that a person types.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         app()
     except RegistryError as error:

@@ -18,7 +18,10 @@ Host = Annotated[Path, typer.Argument(help="The host's directory; DIR/current is
 
 
 def bundle_command(context: typer.Context, ref: Model, directory: Place, as_json: Json = False) -> None:
-    """Lay model REF out in DIRECTORY as one multi-LoRA bundle, every byte verified while it is written."""
+    """Lay model REF out as one multi-LoRA bundle.
+
+    Every byte is verified while it is written to DIRECTORY.
+    """
     done = project(context).bundle(ref, directory)
     if as_json:
         data(
@@ -34,7 +37,10 @@ def bundle_command(context: typer.Context, ref: Model, directory: Place, as_json
 
 
 def pull_command(context: typer.Context, stage: str, directory: Host, as_json: Json = False) -> None:
-    """Make DIRECTORY/current what STAGE serves, in one step; what did not change is not copied again."""
+    """Make DIRECTORY/current what STAGE serves.
+
+    It is switched in one step, and what did not change is not copied again.
+    """
     done = project(context).pull(stage, directory)
     taken = done.delivered
     if as_json:

@@ -32,7 +32,10 @@ def gate_command(
     as_markdown: Markdown = False,
     as_json: Json = False,
 ) -> None:
-    """Judge model REF by the rules of a stage, against what that stage serves now. GO 0, NO-GO 3, HOLD 4."""
+    """Judge model REF by the rules of a stage.
+
+    It is compared with what the stage serves now. Exit codes: GO 0, NO-GO 3, HOLD 4.
+    """
     from registry.core.gate.report import markdown
 
     judged = project(context).gate(ref, to)
@@ -53,7 +56,10 @@ def promote_command(
     bootstrap: Bootstrap = False,
     as_json: Json = False,
 ) -> None:
-    """Let a stage serve model REF, if its gate says GO. A refusal is written down too: NO-GO exits 3, HOLD 4."""
+    """Let a stage serve model REF if its gate says GO.
+
+    A refusal is written down too; NO-GO exits with 3, HOLD with 4.
+    """
     registry = project(context)
     if bootstrap and reason is None:
         raise UsageError("a bootstrap gives its reason", mend="say it with `--reason TEXT`")

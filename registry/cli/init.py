@@ -16,7 +16,10 @@ key_app = typer.Typer(no_args_is_help=True, help="Make and show the keys that si
 
 @key_app.command("new")
 def key_new_command(name: Name = "default", prompt: Prompt = False, as_json: Json = False) -> None:
-    """Make a key pair outside of any repository; the private key is encrypted."""
+    """Make a key pair, outside of any repository.
+
+    The private key is encrypted.
+    """
     from registry.workspace.founding import new_key
 
     made = new_key(name, ask("A passphrase, 12 characters or more") if prompt else None)
@@ -32,7 +35,10 @@ def key_new_command(name: Name = "default", prompt: Prompt = False, as_json: Jso
 
 
 def init_command(context: typer.Context, as_json: Json = False) -> None:
-    """Found a registry here: a store, and a ledger whose first entry says that your key decides."""
+    """Found a registry in this project.
+
+    That is a store, and a ledger whose first entry says that your key decides.
+    """
     from registry.workspace.founding import found
 
     done = found(Path(start(context)), ask)

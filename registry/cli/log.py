@@ -11,7 +11,7 @@ Stage = Annotated[str | None, typer.Argument(help="Only decisions about this sta
 
 
 def log_command(context: typer.Context, stage: Stage = None, as_json: Json = False) -> None:
-    """Show every decision, oldest first: when, by whom, what, and why."""
+    """Show every decision: when, by whom, what, why."""
     lines = project(context).log(stage)
     if as_json:
         data(document("registry.log/1", {"lines": lines}))

@@ -20,7 +20,10 @@ Card = Annotated[bool, typer.Option("--card", help="The short form that people w
 
 
 def pin_command(context: typer.Context, config: Config, as_json: Json = False) -> None:
-    """Pin every part that CONFIG names by content, keep all bytes, and write its manifest beside it."""
+    """Pin every part that CONFIG names, by content.
+
+    All bytes are kept and registered, and the manifest is written beside the config.
+    """
     pinned = project(context).pin(config)
     manifest = pinned.manifest
     if as_json:
@@ -36,7 +39,7 @@ def pin_command(context: typer.Context, config: Config, as_json: Json = False) -
 
 
 def add_command(context: typer.Context, role: Role, artefact: Artefact, as_json: Json = False) -> None:
-    """Keep one artefact and register it under a name and a label, so that configs can name it."""
+    """Keep one artefact, so that configs can name it."""
     if role not in ROLES:
         raise typer.BadParameter(f"{role!r} is none of {', '.join(ROLES)}")
     pin = project(context).add(cast("Addable", role), artefact)
@@ -44,7 +47,7 @@ def add_command(context: typer.Context, role: Role, artefact: Artefact, as_json:
 
 
 def show_command(context: typer.Context, ref: Ref, card: Card = False, as_json: Json = False) -> None:
-    """Show a manifest, a decision or any record: as it was written down, or as a card."""
+    """Show a manifest, a decision or any record."""
     registry = project(context)
     if card:
         data(json.dumps(registry.card(ref), indent=2, ensure_ascii=False))

@@ -14,7 +14,10 @@ Target = Annotated[int | None, typer.Option("--to", help="The generation to go b
 def rollback_command(
     context: typer.Context, stage: str, *, reason: Reason, to: Target = None, as_json: Json = False
 ) -> None:
-    """Let STAGE serve again what it served before, after every byte of it was read and proven whole."""
+    """Let STAGE serve again what it served before.
+
+    Every byte of it is read and hashed first; if one is missing or damaged, nothing changes.
+    """
     done = project(context).rollback(stage, reason=reason, to=to)
     if as_json:
         data(document("registry.rolled_back/1", done))

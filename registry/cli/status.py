@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def status_command(context: typer.Context, as_json: Json = False) -> None:
-    """Show what each stage serves: since when, by whom, and why it was let in."""
+    """Show what each stage serves, since when, and why."""
     found = project(context).status()
     if as_json:
         data(document("registry.status/1", found))

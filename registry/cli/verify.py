@@ -15,7 +15,10 @@ Quick = Annotated[bool, typer.Option("--quick", help="Only look whether each blo
 
 
 def verify_command(context: typer.Context, quick: Quick = False, as_json: Json = False) -> None:
-    """Check every signature and link of the ledger, and hash every blob again. Exits 5 if anything is wrong."""
+    """Check the whole ledger, and hash every blob again.
+
+    Exits with 5 if anything is wrong.
+    """
     report = project(context).verify(quick=quick)
     if as_json:
         data(document("registry.verified/1", report))

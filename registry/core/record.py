@@ -31,7 +31,8 @@ class Record(BaseModel):
             NotCanonical: The bytes are not canonical JSON.
             MalformedRecord: They are, but not of this form, or a null or a default is spelled otherwise than we would.
         """
-        record = cls.of(load_canonical(data))
+        load_canonical(data)
+        record = cls._validated(data)
         if record.canonical() != data:
             raise MalformedRecord(f"this {cls.__name__.lower()} is not spelled as it would be written")
         return record
@@ -43,9 +44,13 @@ class Record(BaseModel):
         Raises:
             MalformedRecord: The value is not of this form; every fault is named.
         """
+        # why: through JSON, because strict mode reads a JSON list as a tuple but refuses a Python list.
+        return cls._validated(canonical(value))
+
+    @classmethod
+    def _validated(cls, data: bytes) -> Self:
         try:
-            # why: through JSON, because strict mode reads a JSON list as a tuple but refuses a Python list.
-            return cls.model_validate_json(canonical(value))
+            return cls.model_validate_json(data)
         except ValidationError as error:
             raise MalformedRecord(f"this is not a {cls.__name__.lower()}", why=faults_of(error)) from None
 
