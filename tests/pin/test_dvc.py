@@ -3,13 +3,18 @@
 import fcntl
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.adapters.sources.dvc import NotFetched, directory_md5
+from registry.adapters.sources.dvc import NotFetched
+from registry.adapters.sources.outs import directory_md5
+from registry.adapters.sources.path import PathFile
+from registry.adapters.sources.twins import Twins
 from registry.adapters.sources.workspace import WorkspaceSources
+from registry.core.digest import DigestMismatch, digest_of
 from registry.errors import ConflictError, UsageError
 from tests.pin.project import Project
 
@@ -32,6 +37,31 @@ def test_a_directory_has_the_md5_that_dvc_gives_it(files: dict[str, bytes]) -> N
 
     assert theirs.hash_info is not None
     assert theirs.hash_info.value == directory_md5(values)
+
+
+def test_what_was_read_once_is_known_by_its_twin(project: Project) -> None:
+    """The second time no md5 is computed, and a change is found all the same."""
+    for _ in range(2):
+        found = project.sources().find("models/base")
+        found.confirm(project.store.put_files(found.files))
+    project.write("models/base/config.json", "content of base/config.jsom")
+    changed = project.sources().find("models/base")
+    tree = project.store.put_files(changed.files)
+
+    assert {type(file) for file in found.files} == {PathFile}
+    with pytest.raises(DigestMismatch, match=r"models/base/config\.json"):
+        changed.confirm(tree)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"a":"b"}', b'{"a":1}', b"\xff"])
+def test_damaged_twins_are_none(tmp_path: Path, data: bytes) -> None:
+    """A cache may be lost, never wrong."""
+    (tmp_path / "twins.json").write_bytes(data)
+    twins = Twins(tmp_path / "twins.json")
+    twins.note({"0" * 32: digest_of(b"x")})
+
+    assert twins.find("a") is None
+    assert Twins(tmp_path / "twins.json").find("0" * 32) == digest_of(b"x")
 
 
 def test_what_was_added_without_a_stage_is_checked_too(project: Project) -> None:

@@ -9,19 +9,18 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from registry.adapters.sources.extra import missing_extra
-from registry.adapters.sources.observed import Observed, md5
-from registry.adapters.sources.path import PathFile, check_unchanged, files_at
+from registry.adapters.sources.observed import md5
+from registry.adapters.sources.outs import Out, Promise, differs, listed_in, spoken
+from registry.adapters.sources.path import PathFile, files_at
+from registry.adapters.sources.twins import Twins
 from registry.core.digest import DigestMismatch
 from registry.core.document import did_you_mean
-from registry.core.pin import Source
 from registry.core.reference import NothingThere
-from registry.core.tree import Tree
 from registry.errors import ConflictError, Refused, RegistryError, UsageError
 from registry.ports import Codebase, Found
 
@@ -40,31 +39,11 @@ class DvcFailed(RegistryError):
     """DVC could not do what it was asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Out:
-    """One output of a stage, as the lock has it. `md5` ends in `.dir` for a directory; None before a first run."""
-
-    path: Path
-    md5: str | None
-    stage: str
-    lock: Path
-
-
-def directory_md5(files: Mapping[str, str]) -> str:
-    """What DVC calls a directory, of each file's relative path and md5.
-
-    Source: dvc_data.hashfile.tree.Tree.as_bytes of dvc-data 3.18.
-    """
-    listed = [{"md5": files[path], "relpath": path} for path in sorted(files)]
-    data = json.dumps(listed, sort_keys=True).encode()
-    return hashlib.md5(data, usedforsecurity=False).hexdigest() + ".dir"
-
-
 class DvcProject:
     """The DVC project at or above `root`, whose locks must be committed in `codebase`."""
 
-    def __init__(self, root: Path, codebase: Codebase) -> None:
-        self.root, self.codebase = root, codebase
+    def __init__(self, root: Path, codebase: Codebase, twins: Twins) -> None:
+        self.root, self.codebase, self.twins = root, codebase, twins
         self._fresh: set[str] = set()
 
     @property
@@ -88,7 +67,10 @@ class DvcProject:
             self._check_lock(out)
         for stage in dict.fromkeys(out.stage for out in outs):
             self._check_fresh(stage, outs)
-        return self._found(place, outs)
+        files = self._files(self._spoken(place))
+        promise = Promise(self.root, place, files, outs, {out.path: self._listed(out) for out in outs})
+        promise.check_names(self._is_committed)
+        return promise.found(self.twins)
 
     def no_out(self, path: str) -> UsageError:
         """The complaint that `path` is no out, with the nearest one."""
@@ -120,68 +102,15 @@ class DvcProject:
         if "repo" in self.__dict__:
             self.repo.close()
 
-    def _found(self, place: Path, outs: Sequence[Out]) -> Found:
-        inside = place.relative_to(self.root).as_posix() if place.is_relative_to(self.root) else str(place)
-        plain = self._files(inside)
-        wanted = {out.path: self._wanted(out) for out in outs}
-        self._check_names(place, plain, wanted)
-        expected = {path: value for listed in wanted.values() for path, value in (listed or {}).items()}
-        files = [Observed(file, md5) for file in plain]
-
-        def confirm(tree: Tree) -> None:
-            read = {file.top.joinpath(*file.steps): seen.found for file, seen in zip(plain, files, strict=True)}
-            for file, value in read.items():
-                if expected.get(file, value) != value:
-                    raise _differs(self._spoken(file))
-            for out in outs:
-                if wanted[out.path] is None and _directory_of(out.path, read) != out.md5:
-                    raise _differs(f"a file in {self._spoken(out.path)}")
-            check_unchanged(plain)
-
-        whole = next((out.md5 for out in outs if out.path == place), expected.get(place))
-        return Found(files, Source(kind="dvc", location=inside, revision=whole), confirm)
-
     def _files(self, inside: str) -> Sequence[PathFile]:
         try:
             return files_at(self.root, inside)
         except NothingThere:
             raise _not_here(inside) from None
 
-    def _wanted(self, out: Out) -> dict[Path, str] | None:
-        """The md5 of each file of an out; None for a directory whose listing is not in DVC's cache."""
-        assert out.md5 is not None
-        if not out.md5.endswith(".dir"):
-            return {out.path: out.md5}
+    def _listed(self, out: Out) -> dict[Path, str] | None:
         with _explained("reading its cache"):
-            listing = Path(self.repo.cache.local.oid_to_path(out.md5))
-        try:
-            data = listing.read_bytes()
-        except OSError:
-            return None
-        if hashlib.md5(data, usedforsecurity=False).hexdigest() + ".dir" != out.md5:
-            return None
-        return {out.path / PurePosixPath(entry["relpath"]): entry["md5"] for entry in json.loads(data)}
-
-    def _check_names(
-        self, place: Path, files: Sequence[PathFile], wanted: Mapping[Path, dict[Path, str] | None]
-    ) -> None:
-        """Refuse missing files, files that the lock does not have, and files that nothing has."""
-        here = {file.top.joinpath(*file.steps) for file in files}
-        for out, listed in wanted.items():
-            if listed is None and not out.is_relative_to(place):
-                mend = f"run `dvc fetch` or pin {self._spoken(out)} as a whole"
-                raise UsageError(
-                    f"{self._spoken(place)} cannot be checked alone", why="its listing is not here", mend=mend
-                )
-            due = {file for file in (listed or {}) if file.is_relative_to(place)}
-            if gone := sorted(due - here):
-                raise _differs(self._spoken(gone[0]), "it is missing")
-            if listed is not None and (extra := sorted(file for file in here - due if file.is_relative_to(out))):
-                raise _differs(self._spoken(extra[0]), "the lock does not have it")
-        for file in sorted(here):
-            if not any(file.is_relative_to(out) for out in wanted) and not self._is_committed(file):
-                mend = "make it an output of a stage, or commit it"
-                raise UsageError(f"{self._spoken(file)} is tracked neither by DVC nor by git", mend=mend)
+            return listed_in(out, Path(self.repo.cache.local.oid_to_path(out.md5)))
 
     def _check_lock(self, out: Out) -> None:
         name = self._spoken(out.lock)
@@ -225,11 +154,11 @@ class DvcProject:
 
     def _damaged(self, out: Out) -> DigestMismatch:
         """The complaint about an out that DVC found changed, with the file if the listing tells which."""
-        for path, value in sorted((self._wanted(out) or {}).items()):
+        for path, value in sorted((self._listed(out) or {}).items()):
             with contextlib.suppress(OSError), path.open("rb") as content:
                 if hashlib.file_digest(content, md5).hexdigest() != value:
-                    return _differs(self._spoken(path))
-        return _differs(self._spoken(out.path))
+                    return differs(self._spoken(path))
+        return differs(self._spoken(out.path))
 
     def _changes(self, status: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, Path, str]]:
         """Each change in DVC's status: the stage, the path it is about, and what happened to it."""
@@ -252,7 +181,7 @@ class DvcProject:
         )
 
     def _spoken(self, path: Path) -> str:
-        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+        return spoken(path, self.root)
 
 
 def _out(out: Any) -> Out:
@@ -267,19 +196,8 @@ def _out(out: Any) -> Out:
     return Out(path, info.value if info else None, out.stage.addressing, lock)
 
 
-def _directory_of(out: Path, read: Mapping[Path, str | None]) -> str:
-    inside = {file.relative_to(out).as_posix(): value for file, value in read.items() if file.is_relative_to(out)}
-    return directory_md5({path: value or "" for path, value in inside.items()})
-
-
 def _not_here(what: str) -> NotFetched:
     return NotFetched(f"{what} is not here", why="dvc.lock has it", mend="run `dvc pull` or `dvc checkout`")
-
-
-def _differs(what: str, why: str = "its bytes changed after `dvc repro`") -> DigestMismatch:
-    return DigestMismatch(
-        f"{what} is not what dvc.lock says", why=why, mend="run `dvc checkout --force` or `dvc repro`"
-    )
 
 
 @contextlib.contextmanager

@@ -34,6 +34,11 @@ class PathFile:
     size: int
     seen: tuple[int, int, int, int]
 
+    @property
+    def place(self) -> Path:
+        """Where it lies."""
+        return self.top.joinpath(*self.steps)
+
     def open(self) -> BinaryIO:
         """Open it, each step without following a symlink; raises ConflictError if it is not the file that was seen."""
         try:
@@ -48,7 +53,7 @@ class PathFile:
     def unchanged(self) -> bool:
         """Whether the file is still the one that was seen."""
         try:
-            return _seen(os.lstat(self.top.joinpath(*self.steps))) == self.seen
+            return _seen(os.lstat(self.place)) == self.seen
         except OSError:
             return False
 

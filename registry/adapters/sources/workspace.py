@@ -12,6 +12,7 @@ from registry.adapters.sources.hub import find_hub
 from registry.adapters.sources.mlflow import find_mlflow
 from registry.adapters.sources.package import find_package
 from registry.adapters.sources.path import find_path
+from registry.adapters.sources.twins import Twins
 from registry.core.reference import InGit, InMlflow, InPackage, InPath, OnHub, parse_location
 from registry.errors import UsageError
 from registry.ports import Codebase, Found, OpenFile
@@ -47,7 +48,7 @@ class WorkspaceSources:
     @cached_property
     def dvc(self) -> DvcProject:
         """The DVC project that the workspace is in."""
-        return DvcProject(self.root, self.codebase)
+        return DvcProject(self.root, self.codebase, Twins(self.cache / "twins.json"))
 
     @cached_property
     def _scratch(self) -> "tempfile.TemporaryDirectory[str]":
