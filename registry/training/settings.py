@@ -101,13 +101,16 @@ class RlSettings(Section):
 class HeldoutSettings(Section):
     """How the suite is run. `turns` are asked together, of which the engine takes `batch_size` of one length at once.
 
-    `cross_cases`: the first cases of each slice, which every adapter and the base answer.
+    `cross_cases`: the first cases of each slice, which every adapter and the base answer. `cases`: None asks the whole
+    suite; a number asks only the first cases of each slice, and times two: the rest is missing from the evidence, which
+    no gate takes for passed.
     """
 
     dtype: str
     batch_size: int
     turns: int
     cross_cases: int
+    cases: int | None
 
 
 class Settings(Section):

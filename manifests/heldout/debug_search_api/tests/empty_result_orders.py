@@ -8,6 +8,7 @@ class Client:
         self.calls = []
 
     def query(self, collection, **options):
+        """Remember the call, and give as many rows as were asked for."""
         self.calls.append((collection, options))
         return ["row"] * options.get("limit", 10)
 
