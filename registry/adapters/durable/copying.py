@@ -14,8 +14,11 @@ from typing import BinaryIO
 from registry.core.digest import Digest
 from registry.errors import RegistryError
 
-CHUNK_BYTES = 1024 * 1024
+CHUNK_BYTES = 256 * 1024
 """How much is read, hashed and written at a time: enough to keep a core busy, little enough to stay in its cache."""
+
+AHEAD_BYTES = 16 * 1024 * 1024
+"""How much is written before the disk is told to begin with it, so that the fsync at the end has little left to do."""
 
 _FICLONE = 0x40049409  # ioctl(2), Linux; elsewhere it is refused, and the bytes are copied.
 _own = threading.local()
@@ -42,12 +45,15 @@ def pour(content: BinaryIO, fd: int | None = None) -> Written:
         ReadFailed: `content` could not be read to its end.
     """
     view: memoryview = _buffer()
-    hashed, size = hashlib.sha256(), 0
+    hashed, size, begun = hashlib.sha256(), 0, 0
     while count := _fill(content, view):
         hashed.update(view[:count])
         if fd is not None:
             write_all(fd, view[:count])
         size += count
+        if fd is not None and size - begun >= AHEAD_BYTES:
+            begin_writing(fd, begun, size)
+            begun = size
     return Written(Digest("sha256:" + hashed.hexdigest()), size)
 
 
@@ -79,6 +85,13 @@ def write_all(fd: int, view: memoryview) -> None:
     """Write all of `view` to `fd`, in as many steps as the system wants."""
     while view:
         view = view[os.write(fd, view) :]
+
+
+def begin_writing(fd: int, start: int, end: int) -> None:
+    """Let the disk begin with the bytes from `start` to `end`, without waiting for it; nothing is promised."""
+    # why this call: what is dirty cannot be dropped, so the system starts to write it; nothing else in os does.
+    if advise := getattr(os, "posix_fadvise", None):
+        advise(fd, start, end - start, os.POSIX_FADV_DONTNEED)
 
 
 def clone(source: int, target: int) -> bool:
