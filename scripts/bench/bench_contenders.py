@@ -24,8 +24,8 @@ PROMOTE = ("promote", "model", "--to", "dev", "--bootstrap", "--reason", "the fi
 Seconds = dict[str, float]
 
 
-def keeping(base: Path, room: Path) -> Seconds:
-    """Take a model in: what `registry pin`, DVC, MLflow, a hash and a copy take for it, in seconds."""
+def keeping(base: Path, room: Path, turn: int) -> Seconds:
+    """Take a model in: what `registry pin`, DVC, MLflow, a hash and a copy take, in seconds; `turn` says who begins."""
     contenders: dict[str, Callable[[Path, Path], Ran | float]] = {
         "registry pin": _pin,
         "dvc add": _dvc_add,
@@ -33,7 +33,12 @@ def keeping(base: Path, room: Path) -> Seconds:
         "openssl dgst": _openssl,
         "cp + sync": _copy_and_sync,
     }
-    return {name: _timed(contender, base, room / name.replace(" ", "-")) for name, contender in contenders.items()}
+    names = list(contenders)
+    found = {
+        name: _timed(contenders[name], base, room / name.replace(" ", "-"))
+        for name in names[turn % len(names) :] + names[: turn % len(names)]
+    }
+    return {name: found[name] for name in names}
 
 
 def delivering(base: Path, room: Path) -> Seconds:
@@ -71,7 +76,7 @@ def _timed(contender: Callable[[Path, Path], Ran | float], base: Path, room: Pat
 
 def _project(base: Path, room: Path) -> Path:
     make_project(room / "project", base)
-    settle()
+    settle(base)
     return room / "project"
 
 
@@ -86,7 +91,7 @@ def _dvc(base: Path, room: Path) -> Path:
     shutil.copytree(base, place / "model")
     for words in (("git", "init", "-q"), ("dvc", "init", "-q")):
         run(words, place, DVC_SITE_CACHE_DIR=str(room / "site"))
-    settle()
+    settle(base)
     return place
 
 
@@ -97,17 +102,17 @@ def _dvc_add(base: Path, room: Path) -> Ran:
 def _mlflow(base: Path, room: Path) -> float:
     """The time of `log_artifacts` alone: into a database that is there, after MLflow's start-up."""
     run((sys.executable, "-c", MLFLOW, str(base), str(room)), room)
-    settle()
+    settle(base)
     return float(run((sys.executable, "-c", MLFLOW, str(base), str(room), "log"), room).out)
 
 
 def _openssl(base: Path, room: Path) -> Ran:
-    settle()
+    settle(base)
     return run(("sh", "-c", f"ls '{base}'/*.safetensors | xargs -P2 -n1 openssl dgst -sha256"), room)
 
 
 def _copy_and_sync(base: Path, room: Path) -> Ran:
-    settle()
+    settle(base)
     return run(("sh", "-c", f"cp -r '{base}' copy && sync"), room)
 
 
@@ -116,7 +121,7 @@ def _pull(base: Path, room: Path) -> Seconds:
     run((*REGISTRY, "pin", "manifests/model.json"), project)
     run((*REGISTRY, *PROMOTE), project)
     pull = (*REGISTRY, "pull", "dev", str(room / "host"))
-    settle()
+    settle(base)
     cold, warm = run(pull, project).seconds, run(pull, project).seconds
     pin = (*REGISTRY, "pin", "manifests/model.json")
     run(("git", "add", "-A"), project)
@@ -130,7 +135,7 @@ def _dvc_checkout(base: Path, room: Path) -> Seconds:
     place, state = _dvc(base, room), str(room / "site")
     run(("dvc", "add", "-q", "model"), place, DVC_SITE_CACHE_DIR=state)
     shutil.rmtree(place / "model")
-    settle()
+    settle(base)
     cold, warm = (run(("dvc", "checkout", "-q"), place, DVC_SITE_CACHE_DIR=state).seconds for _ in range(2))
     again = run(("dvc", "add", "-q", "model"), place, DVC_SITE_CACHE_DIR=state).seconds
     shutil.rmtree(room)
@@ -139,9 +144,9 @@ def _dvc_checkout(base: Path, room: Path) -> Seconds:
 
 def _copy(base: Path, room: Path) -> Seconds:
     room.mkdir()
-    settle()
+    settle(base)
     plain = run(("cp", "-r", str(base), "plain"), room).seconds
-    settle()
+    settle(base)
     durable = run(("sh", "-c", f"cp -r '{base}' durable && sync"), room).seconds
     shutil.rmtree(room)
     return {"cp": plain, "cp + sync, after": durable}

@@ -41,9 +41,9 @@ Every number here was written by one command, which makes its own data and remov
 
     {command}
 
-Each round runs all contenders, one after the other, on the same bytes, after a `sync`; a ratio is taken within its
-round, and the table has the median of the ratios and their range. The data is in the page cache before each run, for
-all alike. `registry pin` and `registry pull` are timed as commands, start-up, hashing and fsyncs included: when they
+Each round runs all contenders, one after the other, on the same bytes; who begins changes from round to round. Before
+each, as many bytes are written and removed, untimed, and the disk is synced. A ratio is taken within its round, and the
+table has the median of the ratios and their range. The data is in the page cache for all alike. `registry pin` and `registry pull` are timed as commands, start-up, hashing and fsyncs included: when they
 return, the bytes survive a power cut. `dvc add` (first, with an empty state directory), `dvc checkout` and `cp` leave
 theirs in memory, for the system to write later; `cp + sync` does not. `mlflow log_artifacts` is timed inside of a
 process that has started already, with SQLite and a local artifact directory. `openssl dgst` is
@@ -95,7 +95,7 @@ def _measure(room: Path, size: int, rounds: int) -> str:
     found: list[Seconds] = []
     for number in range(rounds):
         print(f"round {number + 1} of {rounds}", file=sys.stderr)
-        found.append({**keeping(room / "base", room / "keep"), **delivering(room / "base", room / "deliver")})
+        found.append({**keeping(room / "base", room / "keep", number), **delivering(room / "base", room / "deliver")})
         print({name: round(seconds, 2) for name, seconds in found[-1].items()}, file=sys.stderr)
     start = starting(room, STARTS)
     memory = {name: remembering(room / name, room / f"memory-{name}") for name in ("quarter", "base")}
@@ -149,10 +149,13 @@ def _memory(found: dict[str, dict[str, int]], size: int) -> str:
 def _machine(place: Path) -> str:
     """What it ran on, without a name or a path."""
     processor = re.search(r"model name\s*:\s*(.+)", _read("/proc/cpuinfo"))
-    kind = subprocess.run(["stat", "-f", "-c", "%T", str(place)], capture_output=True, text=True, check=False)
+    kind = subprocess.run(
+        ["findmnt", "-n", "-o", "FSTYPE", "-T", str(place)], capture_output=True, text=True, check=False
+    )
     parts = [processor[1] if processor else platform.processor(), f"{_cores()} cores", f"Linux {platform.release()}"]
     parts += [f"file system {kind.stdout.strip()}", f"Python {platform.python_version()}"]
     parts += [f"{name} {_version(name)}" for name in ("dvc", "mlflow")]
+    parts += [f"load average {os.getloadavg()[2]:.1f} over the last quarter of an hour, the bench's own included"]
     return f"Measured on {datetime.now(UTC):%Y-%m-%d}: {', '.join(parts)}."
 
 
