@@ -4,7 +4,7 @@ from pathlib import Path
 
 from imported import MODEL_FILES, take_over
 
-from registry.training.artefact import settle, write_curve, write_metrics
+from registry.training.artefact import write_curve, write_metrics
 from registry.training.runtime import machine, prepare
 from registry.training.settings import Settings, read_settings
 
@@ -18,7 +18,6 @@ def main() -> None:
         train(settings)
     else:
         take_over(settings.base.source, OUT, MODEL_FILES)
-        settle(OUT)
         write_metrics(Path("metrics/base.json"), {"source": settings.base.source})
         write_curve(Path("plots/base.csv"), [{"step": 0, "loss": 0.0}])
 

@@ -1,20 +1,20 @@
 """What a config describes, hashed where it lies: the parts of a model before anybody has pinned them."""
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from registry.adapters.sources.package import find_package
 from registry.adapters.sources.path import find_path
 from registry.core.config import Config, parse_config
-from registry.core.digest import Digest, parse_digest
+from registry.core.digest import Digest
 from registry.core.heldout.suite import Suite, suite_of
 from registry.core.pin import Pin, Role
 from registry.core.reference import InPackage, InPath, parse_location
 from registry.core.tree import Entry, Tree, tree_of
 from registry.errors import UsageError
 from registry.ports import Found, OpenFile
+from registry.training.hashing import tree_at
 from registry.verbs.evaluate import Subject
 from registry.verbs.gather import Gathered, InSuite, Part, gather
 
@@ -86,18 +86,6 @@ def describe(path: Path) -> Described:
         routes=config.routes,
     )
     return Described(config, subject, suite, _paths(gathered), digests["verifiers"])
-
-
-def tree_at(files: Iterable[OpenFile]) -> Tree:
-    """The tree of `files`, read once."""
-    entries = []
-    for file in files:
-        hashed = hashlib.sha256()
-        with file.open() as reader:
-            while block := reader.read(1 << 20):
-                hashed.update(block)
-        entries.append(Entry(path=file.path, size=file.size, digest=parse_digest(f"sha256:{hashed.hexdigest()}")))
-    return tree_of(entries)
 
 
 def _hashed(part: Part) -> Tree:

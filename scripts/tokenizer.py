@@ -5,7 +5,7 @@ from pathlib import Path
 
 from imported import TOKENIZER_FILES, take_over
 
-from registry.training.artefact import settle, write_metrics
+from registry.training.artefact import write_metrics
 from registry.training.documents import read_conversations
 from registry.training.settings import read_settings
 from registry.training.vocabulary import learn_tokenizer, load_tokenizer, save_tokenizer
@@ -23,7 +23,6 @@ def main() -> None:
         save_tokenizer(learn_tokenizer(texts, settings.tokenizer.vocabulary), TEMPLATE.read_text(), OUT)
     else:
         take_over(settings.base.source, OUT, TOKENIZER_FILES)
-        settle(OUT)
     tokenizer = load_tokenizer(OUT)
     tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(texts))
     letters = sum(len(text) for text in texts)
