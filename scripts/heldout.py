@@ -20,11 +20,11 @@ from registry.verbs.evaluate import Plan, evaluate
 def main(name: str) -> None:
     """Write `evaluation/NAME/` and the metrics of the suite."""
     settings = read_settings()
-    prepare(settings.threads, 0)
+    prepare(settings.heldout.threads, 0)
     described = describe(Path(f"manifests/{name}.yaml"))
     engine = TransformersEngine(
         layout_of(described),
-        Settings(settings.heldout.dtype, settings.heldout.batch_size, settings.threads),
+        Settings(settings.heldout.dtype, settings.heldout.batch_size, settings.heldout.threads),
     )
     found = evaluate(
         described.subject,

@@ -11,7 +11,7 @@ from registry.training.settings import read_settings
 def main() -> None:
     """Write the adapter, and what each step saw."""
     settings = read_settings()
-    device = prepare(settings.threads, settings.rl.seed)
+    device = prepare(settings.rl.threads, settings.rl.seed)
     from registry.training.chat import prompt_ids
     from registry.training.grpo import Practice, practise
     from registry.training.llama import load_base
@@ -40,7 +40,7 @@ def main() -> None:
         "tokens_first": steps[0].length,
         "tokens_last": sum(step.length for step in last) / len(last),
     }
-    write_metrics(Path("metrics/rl.json"), seen | machine(device, settings.threads))
+    write_metrics(Path("metrics/rl.json"), seen | machine(device, settings.rl.threads))
 
 
 if __name__ == "__main__":

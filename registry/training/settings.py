@@ -95,18 +95,21 @@ class RlSettings(Section):
     temperature: float
     max_new_tokens: int
     format_weight: float
+    threads: int
     seed: int
 
 
 class HeldoutSettings(Section):
-    """How the suite is run. `turns` are asked together, of which the engine takes `batch_size` of one length at once.
+    """How the suite is run, none of which may change an answer. One token at a time is too little work for two threads.
 
+    `turns` are asked together, of which the engine takes `batch_size` of one length at once.
     `cross_cases`: the first cases of each slice, which every adapter and the base answer. `cases`: None asks the whole
     suite; a number asks only the first cases of each slice, and times two: the rest is missing from the evidence, which
     no gate takes for passed.
     """
 
     dtype: str
+    threads: int
     batch_size: int
     turns: int
     cross_cases: int
