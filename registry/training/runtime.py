@@ -9,7 +9,7 @@ def prepare(threads: int, seed: int) -> str:
     """Set torch up for deterministic work, and say where it will run. Call it before anything imports torch.
 
     Args:
-        threads: CPU threads for torch.
+        threads: CPU threads for torch. Another number sums in another order, and gives other bytes.
         seed: Seeds torch's generator.
 
     Returns:
@@ -17,6 +17,9 @@ def prepare(threads: int, seed: int) -> str:
     """
     # why: idle OpenMP threads would spin, which on a busy machine costs several times the work itself.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # why: the library would take fewer threads on a smaller machine, and sum in another order.
+    os.environ.setdefault("MKL_DYNAMIC", "FALSE")
+    os.environ.setdefault("OMP_DYNAMIC", "FALSE")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
