@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from registry.adapters.engines.sampling import SeededTopP
 from registry.adapters.engines.transformers_engine import Layout, TransformersEngine
 from registry.adapters.hosts.directory import HostDirectory
 from registry.adapters.stores.memory import MemoryStore
@@ -18,6 +17,7 @@ from registry.testing.models import Parts
 from registry.testing.states import state_serving
 from registry.verbs.bundle import plan_of
 from registry.verbs.pull import pull
+from tests.bundle.stranger import said
 
 pytestmark = pytest.mark.slow
 
@@ -105,30 +105,6 @@ def test_a_real_adapter_of_another_base_is_refused(tmp_path: Path) -> None:
         plan_of(manifest, store=store)
 
     assert "do not fit the base" in str(refused.value)
-
-
-def said(release: Path, turn: Turn) -> str:
-    """What a stranger gets from a release with transformers and PEFT alone, by its own template and sampling."""
-    torch = pytest.importorskip("torch")
-    peft = pytest.importorskip("peft")
-    transformers = pytest.importorskip("transformers")
-    lock = Lock.parse((release / LOCK).read_bytes())
-    tokenizer = transformers.AutoTokenizer.from_pretrained(release, local_files_only=True)
-    model = transformers.AutoModelForCausalLM.from_pretrained(release, dtype=torch.float64, local_files_only=True)
-    if turn.adapter is not None:
-        served = {adapter.name: adapter.served for adapter in lock.adapters}[turn.adapter]
-        model = peft.PeftModel.from_pretrained(
-            model, release / "adapters" / served, autocast_adapter_dtype=False, local_files_only=True
-        )
-    messages = [{"role": message.role, "content": message.content} for message in turn.messages]
-    prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt")["input_ids"]
-    choice = SeededTopP([turn.seed], prompt.shape[1], lock.sampling)
-    spoken = model.eval().generate(
-        input_ids=prompt, do_sample=False, logits_processor=[choice], max_new_tokens=turn.max_new_tokens
-    )
-    reply = spoken[0, prompt.shape[1] :].tolist()
-    ended = reply[-1] == model.generation_config.eos_token_id
-    return str(tokenizer.decode(reply[:-1] if ended else reply, clean_up_tokenization_spaces=False))
 
 
 def test_a_stranger_gets_the_same_answers_token_for_token(tmp_path: Path) -> None:
