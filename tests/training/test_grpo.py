@@ -6,6 +6,8 @@ import pytest
 
 from registry.training.marks import judge
 
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+
 
 @pytest.mark.parametrize(
     ("given", "marks"),
