@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Literal
 
-from registry.core.codebase import commit_blob, repo_pin
+from registry.core.codebase import commit_blob, is_label, repo_pin
 from registry.core.pin import Pin
 from registry.core.reference import Known, Located, UnknownArtefact, parse_reference
 from registry.errors import UsageError
@@ -46,11 +46,30 @@ def add_commit(label: str, revision: str, *, codebase: Codebase, store: Store, s
 
     Raises:
         UnknownArtefact: There is no such revision.
+        UsageError: Git means something by the label that will move, or is another commit already; or it is no label.
         LabelTaken: The label is given to another commit.
     """
     if (commit := codebase.resolve(revision)) is None:
         raise UnknownArtefact(f"there is no commit {revision!r}", mend="run `git fetch --tags`")
+    _check_name(label, commit, codebase)
     pin = repo_pin(commit, label)
     check_label(pin, state)
     store.put(commit_blob(commit))
     return pin
+
+
+def _check_name(label: str, commit: str, codebase: Codebase) -> None:
+    """Refuse a label under which `repo_sha` would, now or after the next commit, find two commits."""
+    mend = f"choose a label that stays: `registry add repo LABEL={commit[:12]}`"
+    if not is_label(label):
+        why = "a label has letters, digits and ._+- only, at most 64"
+        raise UsageError(f"{label!r} cannot be a label", why=why, mend=mend)
+    meant = codebase.resolve(label)
+    if meant is None or commit.startswith(label):
+        return
+    if meant != commit:
+        raise UsageError(f"{label} is another commit", why=f"git means {meant[:12]} by it", mend=mend)
+    # why: a branch or HEAD is another commit tomorrow, and a label never moves; the two would be ambiguous for ever.
+    if label == "HEAD" or codebase.resolve(f"refs/tags/{label}") != commit:
+        why = "it moves on with the next commit, and a label never moves"
+        raise UsageError(f"{label} cannot be a label", why=why, mend=mend)

@@ -1,11 +1,10 @@
 """pin: read every part that a config names, keep it, and write down which bytes make the model."""
 
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from registry.core.binding import LABEL, Proof, check_bound, missing, read_proof
-from registry.core.codebase import NAME, commit_blob, repo_pin
+from registry.core.codebase import NAME, commit_blob, is_label, repo_pin
 from registry.core.config import Config
 from registry.core.digest import Digest
 from registry.core.document import did_you_mean
@@ -21,7 +20,6 @@ from registry.verbs.shelve import Shelf
 
 SUITE = "manifests/heldout"
 LOCK = "dvc.lock"
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
 
 class DirtyTree(Refused):
@@ -133,11 +131,12 @@ def find_commit(text: str | None, *, codebase: Codebase, state: Known) -> Pin:
         return resolve(reference, "repo", state)
     labelled = {one.source.revision: one for one in state.artefacts("repo", NAME) if one.label == text}
     if (commit := codebase.resolve(text)) is not None:
-        is_label = _LABEL.fullmatch(text) is not None and not commit.startswith(text)
-        labelled.setdefault(commit, repo_pin(commit, text if is_label else None))
+        labelled.setdefault(commit, repo_pin(commit, text if _is_label(text, commit, codebase) else None))
     if len(labelled) > 1:
         commits = ", ".join(sorted(str(one)[:12] for one in labelled))
-        raise AmbiguousArtefact(f"repo_sha: {text} is ambiguous", why=f"a label and a revision: {commits}")
+        why = f"a registered label, which never moves, and what git has now: {commits}"
+        mend = "write the commit itself, or another label or tag"
+        raise AmbiguousArtefact(f"repo_sha: {text} is ambiguous", why=why, mend=mend)
     if not labelled:
         labels = {one.label for one in state.artefacts("repo", NAME) if one.label}
         mend = did_you_mean(text, labels) or "run `git fetch --tags`, or leave repo_sha out for HEAD"
@@ -145,11 +144,15 @@ def find_commit(text: str | None, *, codebase: Codebase, state: Known) -> Pin:
     return next(iter(labelled.values()))
 
 
+def _is_label(text: str, commit: str, codebase: Codebase) -> bool:
+    """Whether `text` may be registered as the label of `commit`: a tag. A branch moves, and a label never does."""
+    return is_label(text) and not commit.startswith(text) and codebase.resolve(f"refs/tags/{text}") == commit
+
+
 def _registered(text: str) -> Registered | None:
     """`name@short`, if `text` is that and not a git revision with an @ in it."""
     name, at, label = text.partition("@")
-    is_reference = bool(at) and _LABEL.fullmatch(label) is not None and _LABEL.fullmatch(name) is not None
-    return Registered(name, label) if is_reference else None
+    return Registered(name, label) if at and is_label(label) and is_label(name) else None
 
 
 def _check_commit(repo: Pin, gathered: Gathered, codebase: Codebase) -> None:

@@ -139,8 +139,38 @@ def test_a_label_and_a_tag_that_disagree_are_ambiguous(team: Team) -> None:
     team.project.commit()
     team.project.git("tag", "GIT_SHA_CODEBASE_V3")
 
-    with pytest.raises(AmbiguousArtefact, match="GIT_SHA_CODEBASE_V3"):
+    with pytest.raises(AmbiguousArtefact, match="GIT_SHA_CODEBASE_V3") as caught:
         team.pin(VERBATIM, "assistant.json")
+    assert "write the commit itself" in caught.value.mend
+
+
+def test_the_published_config_works_with_a_tag_too(team: Team) -> None:
+    """Nobody need register a commit that git has a name for; commit after commit, it stays the same model."""
+    team.project.git("tag", "TAGGED")
+    config = VERBATIM.replace("GIT_SHA_CODEBASE_V3", "TAGGED")
+    found = []
+    for number in range(3):
+        pinned = team.pin(config, "assistant.json")
+        team.register(*pinned.pins, model=Model("assistant", pinned.manifest.digest))
+        team.project.write("README.md", str(number))
+        team.project.commit()
+        found.append(pinned)
+
+    assert len({one.lock for one in found}) == 1
+    assert json.loads(config) == card("assistant", state=team.state, store=team.store)
+
+
+def test_a_branch_is_followed_and_never_becomes_a_label(team: Team) -> None:
+    """It is another commit after each commit; the ledger keeps the commit and not the word."""
+    config = VERBATIM.replace("GIT_SHA_CODEBASE_V3", "main")
+    for number in range(3):
+        pinned = team.pin(config, "assistant.json")
+        team.register(*pinned.pins, model=Model("assistant", pinned.manifest.digest))
+
+        assert pinned.manifest.repo_sha.label is None
+        assert pinned.manifest.repo_sha.source.revision == team.project.git("rev-parse", "main").strip()
+        team.project.write("README.md", str(number))
+        team.project.commit()
 
 
 def test_a_label_that_nobody_registered_is_told_with_the_candidates(team: Team) -> None:
@@ -181,6 +211,31 @@ def test_a_commits_label_never_moves_either(team: Team) -> None:
     sources = team.sources
     with pytest.raises(LabelTaken):
         add_commit("GIT_SHA_CODEBASE_V3", "HEAD", codebase=sources.codebase, store=team.store, state=team.state)
+
+
+def add_repo(team: Team, label: str, revision: str) -> Pin:
+    """Give a commit a label."""
+    return add_commit(label, revision, codebase=team.sources.codebase, store=team.store, state=team.state)
+
+
+@pytest.mark.parametrize("label", ["HEAD", "main", "ORIG_HEAD", "v1", "origin/main", "HEAD~1", "", "@"])
+def test_what_will_be_another_commit_is_no_label(team: Team, label: str) -> None:
+    """HEAD and branches move on, a tag elsewhere is elsewhere already, and some words are no label at all."""
+    team.project.git("tag", "v1", "HEAD~1")
+    team.project.git("update-ref", "ORIG_HEAD", "HEAD")
+
+    with pytest.raises(UsageError) as caught:
+        add_repo(team, label, "HEAD")
+    assert "registry add repo LABEL=" in caught.value.mend
+
+
+def test_a_tag_a_commit_and_a_new_word_are_labels(team: Team) -> None:
+    """None of them will mean another commit."""
+    team.project.git("tag", "v2")
+    commit = team.project.git("rev-parse", "HEAD").strip()
+
+    for label in ("v2", commit[:10], "the-one"):
+        assert (label, commit) == (add_repo(team, label, "HEAD").label, add_repo(team, label, "v2").source.revision)
 
 
 @pytest.mark.parametrize("text", ["LLM@abc123", "LLM@abc123=nowhere", "=x", "hg:x"])
