@@ -3,8 +3,9 @@
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
@@ -17,9 +18,12 @@ from registry.cli.pin import add_command, pin_command, show_command
 from registry.cli.rollback import rollback_command
 from registry.cli.status import status_command
 from registry.cli.verify import verify_command
-from registry.errors import RegistryError
+from registry.errors import RegistryError, UsageError
 
-INTERRUPTED = 130
+FAILED, INTERRUPTED = 1, 130
+
+CallFault = cast("type[Exception]", typer.BadParameter.__bases__[0])
+"""What typer raises for a call that it does not understand; it brings its own copy of click, at no fixed place."""
 
 app = typer.Typer(
     name="registry",
@@ -50,9 +54,10 @@ for name, command in COMMANDS.items():
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        typer.echo(version("lockstep-registry"))
+        with suppress(PackageNotFoundError):  # why: a checkout runs without being installed
+            typer.echo(version("lockstep-registry"))
         raise typer.Exit
 
 
@@ -67,7 +72,9 @@ def registry(context: typer.Context, directory: Directory = None, version: Versi
     Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 the answer is no, 4 cannot decide, 5 integrity,
     6 the world moved, 130 interrupted.
     """
-    context.obj = directory or Path.cwd()
+    if directory is not None and not directory.is_dir():
+        raise UsageError(f"{directory} is not a directory", mend="name the project's directory after -C")
+    context.obj = (directory or Path()).resolve()
 
 
 def main() -> None:
@@ -75,10 +82,27 @@ def main() -> None:
     # why: looking for plugins reads the metadata of every installed package, for each command that a person types.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
     except RegistryError as error:
-        complain(error)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+        stop(error)
+    except CallFault as error:
+        stop(_misread(error))
+    except BrokenPipeError:
+        sys.exit(FAILED)  # why: who reads our output has gone; there is nobody to tell.
+    except OSError as error:
+        # why: every fault that we know is told by the adapter that met it; this is the system's word for the rest.
+        stop(RegistryError(f"{error.filename or 'the output'} could not be used", why=error.strerror or str(error)))
+    except (KeyboardInterrupt, typer.Abort):
         talk("interrupted")
         sys.exit(INTERRUPTED)
+
+
+def stop(error: RegistryError) -> NoReturn:
+    """Tell `error` and leave with its exit code."""
+    complain(error)
+    sys.exit(error.exit_code)
+
+
+def _misread(error: Any) -> UsageError:
+    command = error.ctx.command_path if error.ctx else "registry"
+    return UsageError(error.format_message(), mend=f"run `{command} --help`")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli.output import Json, data, document, size, talk
-from registry.cli.project import project
+from registry.cli.project import below, project
 
 if TYPE_CHECKING:
     from registry.core.bundle.report import Report
@@ -22,7 +22,7 @@ def bundle_command(context: typer.Context, ref: Model, directory: Place, as_json
 
     Every byte is verified while it is written to DIRECTORY.
     """
-    done = project(context).bundle(ref, directory)
+    done = project(context).bundle(ref, below(context, directory))
     if as_json:
         data(
             document(
@@ -41,7 +41,7 @@ def pull_command(context: typer.Context, stage: str, directory: Host, as_json: J
 
     It is switched in one step, and what did not change is not copied again.
     """
-    done = project(context).pull(stage, directory)
+    done = project(context).pull(stage, below(context, directory))
     taken = done.delivered
     if as_json:
         data(

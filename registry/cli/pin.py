@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from registry.cli.output import Json, columns, data, document, size
-from registry.cli.project import project
+from registry.cli.project import below, project
 
 if TYPE_CHECKING:
     from registry.verbs.add import Addable
@@ -24,7 +24,7 @@ def pin_command(context: typer.Context, config: Config, as_json: Json = False) -
 
     All bytes are kept and registered, and the manifest is written beside the config.
     """
-    pinned = project(context).pin(config)
+    pinned = project(context).pin(below(context, config))
     manifest = pinned.manifest
     if as_json:
         data(
@@ -50,7 +50,8 @@ def show_command(context: typer.Context, ref: Ref, card: Card = False, as_json: 
     """Show a manifest, a decision or any record."""
     registry = project(context)
     if card:
-        data(json.dumps(registry.card(ref), indent=2, ensure_ascii=False))
+        found = registry.card(ref)
+        data(document("registry.card/1", found) if as_json else json.dumps(found, indent=2, ensure_ascii=False))
         return
     shown = registry.show(ref)
     if as_json:

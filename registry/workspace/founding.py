@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from registry.errors import UsageError
 from registry.workspace.keys import open_key, who
 from registry.workspace.settings import FOUNDED, PLACE, SETTINGS, read_settings
 
 if TYPE_CHECKING:
     from registry.adapters.keys import KeyFiles
     from registry.verbs.init import Started
+
+
+class RegistryAbove(UsageError):
+    """A directory above has a registry already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ def found(root: Path, ask: Callable[[str], str] | None = None) -> "Started":
     """Found a registry in `root` with the user's key and pin it in `registry.toml`; done again, change nothing.
 
     Raises:
+        RegistryAbove: The project that `root` is in has a registry already.
         NoKey: There is no key to sign with.
         AlreadyAnother: There is a ledger with another policy, or other than the pinned one.
     """
@@ -44,6 +50,7 @@ def found(root: Path, ask: Callable[[str], str] | None = None) -> "Started":
     from registry.core.ledger.policy import one_key_policy
     from registry.verbs.init import init
 
+    _check_place(root)
     path = root / SETTINGS
     pinned = read_settings(path) if path.exists() else None
     place = pinned.place if pinned else PLACE
@@ -61,3 +68,13 @@ def found(root: Path, ask: Callable[[str], str] | None = None) -> "Started":
     if pinned is None:
         durable.replace(path, FOUNDED.format(genesis=started.genesis).encode())
     return started
+
+
+def _check_place(root: Path) -> None:
+    """Refuse to found a registry inside a project that has one: it would hide the other from everybody below."""
+    for place in (root, *root.parents):
+        if place != root and (place / SETTINGS).is_file():
+            mend = f"work in {place}, or found the registry of another repository"
+            raise RegistryAbove(f"there is a registry in {place} already", mend=mend)
+        if (place / ".git").exists():
+            return

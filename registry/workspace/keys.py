@@ -1,6 +1,7 @@
 """Whose key signs, and what they are called."""
 
 import getpass
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -17,5 +18,8 @@ def open_key(files: "KeyFiles", ask: Callable[[str], str] | None) -> "FileSigner
 
 
 def who(environment: Mapping[str, str]) -> str:
-    """What the person at work is called: the name that git was told, or the system's."""
-    return environment.get("GIT_AUTHOR_NAME") or getpass.getuser()
+    """What the person at work is called: as the environment tells git, or as the system knows them."""
+    try:
+        return environment.get("GIT_AUTHOR_NAME") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"  # why: in a container, a user need not have a name

@@ -8,15 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from registry.core.digest import Digest
+from registry.core.digest import Digest, digest_of
+from registry.errors import Refused
 from registry.workspace.keys import open_key, who
-from registry.workspace.settings import SETTINGS, Settings, read_file, read_settings
+from registry.workspace.settings import SETTINGS, Settings, inside, read_file, read_settings
 
 if TYPE_CHECKING:
     from registry.adapters.keys import FileSigner
-    from registry.adapters.ledgers.directory import DirectoryLedger
     from registry.adapters.sources.workspace import WorkspaceSources
     from registry.adapters.stores.directory import DirectoryStore
+    from registry.core.gate.verdict import Verdict
     from registry.core.ledger.views import State
     from registry.core.pin import Pin
     from registry.ports import Clock, LedgerFile, Signer
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
         signer: Signer
         clock: Clock
         actor: str
+
+
+class UncommittedRules(Refused):
+    """A gate file is not what is committed."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +72,14 @@ class Registry:
         return DirectoryStore(self.root / self.settings.place)
 
     @cached_property
-    def ledger(self) -> "DirectoryLedger":
-        """Where the entries are."""
+    def ledger(self) -> "LedgerFile":
+        """Where the entries are, and what this user remembers of them."""
         from registry.adapters.ledgers.directory import DirectoryLedger
+        from registry.adapters.ledgers.watched import WatchedLedger, memory_of
 
-        return DirectoryLedger(self.root / self.settings.place / "ledger")
+        genesis = self.settings.genesis
+        entries = DirectoryLedger(self.root / self.settings.place / "ledger")
+        return WatchedLedger(entries, genesis, memory_of(genesis, self.environment))
 
     @property
     def state(self) -> "State":
@@ -126,13 +134,16 @@ class Registry:
         from registry.adapters import durable
         from registry.adapters.environment import read_environment
         from registry.core.config import parse_config
-        from registry.verbs.pin import pin
+        from registry.verbs.pin import check_committed, check_place, pin
         from registry.verbs.register import Model, register
 
         path = self.root / config
+        written, place = read_file(path), inside(self.root, path)
+        check_place(place)
         durable.sweep(path.parent)  # why: what a killed pin left of the lock file would make the git tree dirty
-        parsed = parse_config(read_file(path), str(config))
+        parsed = parse_config(written, str(config))
         with closing(self.sources) as sources:
+            check_committed(place, written, sources.codebase)
             pinned = pin(
                 parsed,
                 sources=sources,
@@ -179,7 +190,7 @@ class Registry:
         return card(ref, state=self.state, store=self.store)
 
     def gate(self, ref: str, stage: str) -> "Judgement":
-        """Judge the model `ref` by the rules of `stage`, against what the stage serves now."""
+        """Judge the model `ref` by the rules of `stage` as they stand in the working tree, and decide nothing."""
         from registry.verbs.gate import gate
 
         state = self.state
@@ -188,18 +199,39 @@ class Registry:
         return gate(state.resolve(ref), stage, store=self.store, state=state, gate_file=rules)
 
     def promote(self, ref: str, stage: str, *, reason: str | None = None) -> "Promoted":
-        """Let `stage` serve the model `ref` if its gate says GO; write the refusal down and raise it otherwise."""
+        """Let `stage` serve the model `ref` if its committed gate says GO; write the refusal down and raise it if not.
+
+        Raises:
+            UncommittedRules: The gate file is not what is committed.
+        """
         from registry.verbs.promote import promote
 
-        verdict = self.gate(ref, stage).verdict
+        verdict = self._verdict(ref, stage)
         return promote(verdict.candidate, stage, verdict=verdict, store=self.store, reason=reason, **self.doors)
 
     def bootstrap(self, ref: str, stage: str, *, reason: str) -> "Promoted":
-        """Let `stage` serve the model `ref` as its very first release, whatever the gate says of it."""
+        """Let `stage` serve the model `ref` as its very first release, whatever the gate says of it.
+
+        Raises:
+            UncommittedRules: The gate file is not what is committed.
+        """
         from registry.verbs.promote import bootstrap
 
-        verdict = self.gate(ref, stage).verdict
+        verdict = self._verdict(ref, stage)
         return bootstrap(verdict.candidate, stage, verdict=verdict, store=self.store, reason=reason, **self.doors)
+
+    def _verdict(self, ref: str, stage: str) -> "Verdict":
+        """The verdict of committed rules: what only lies in a working tree was agreed on by nobody."""
+        judged = self.gate(ref, stage).verdict
+        path = f"{self.settings.gates}/{stage}.yaml"
+        with closing(self.sources) as sources:
+            committed = sources.codebase.committed(path)
+        if committed is None or digest_of(committed) != judged.gate_file:
+            why = "it is in no commit" if committed is None else "it was changed since the last commit"
+            raise UncommittedRules(
+                f"the rules in {path} decide nothing yet", why=why, mend="have it reviewed, commit it"
+            )
+        return judged
 
     def verify(self, *, quick: bool = False) -> "Report":
         """Check the ledger and every blob; with `quick`, only that each blob is there and has its size."""

@@ -2,8 +2,9 @@
 
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from registry.core.digest import Sha256
 from registry.core.record import Record, faults_of
@@ -22,6 +23,13 @@ genesis = "{genesis}"
 """
 
 
+Place = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,1024}$")]
+"""A path of the project, without control characters."""
+
+
+_RESTORE = f"restore it with `git checkout {SETTINGS}`"
+
+
 class NoProject(UsageError):
     """There is no registry here, nor in any directory above."""
 
@@ -34,9 +42,9 @@ class Settings(Record):
     """
 
     genesis: Sha256
-    place: str = PLACE
-    suite: str = "manifests/heldout"
-    gates: str = "manifests/gates"
+    place: Place = PLACE
+    suite: Place = "manifests/heldout"
+    gates: Place = "manifests/gates"
 
 
 def read_file(path: Path) -> bytes:
@@ -45,10 +53,22 @@ def read_file(path: Path) -> bytes:
     Raises:
         UsageError: It is not there, or cannot be read.
     """
+    mend = "name a file that is there and that you may read"
     try:
+        if not path.is_file():  # why: reading a pipe would wait for ever
+            raise UsageError(f"{path} cannot be read", why="there is no such file", mend=mend)
         return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read", why=error.strerror or str(error)) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read", why=str(error), mend=mend) from None
+
+
+def inside(root: Path, path: Path) -> str:
+    """A file's place seen from `root`, with `/` between its steps; an absolute path if it lies elsewhere.
+
+    Symlinks on the way are followed, as git does not; one at the end is not, as git does not either.
+    """
+    place = path.parent.resolve() / path.name
+    return place.relative_to(root.resolve()).as_posix() if place.is_relative_to(root.resolve()) else str(place)
 
 
 def find_root(start: Path) -> Path:
@@ -71,9 +91,9 @@ def read_settings(path: Path) -> Settings:
         UsageError: It is not TOML, or has other keys or values than it should.
     """
     try:
-        found = tomllib.loads(path.read_text("utf-8"))
+        found = tomllib.loads(read_file(path).decode())
         return Settings.model_validate(found)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not TOML", why=str(error)) from None
+        raise UsageError(f"{path} is not TOML", why=str(error), mend=_RESTORE) from None
     except ValidationError as error:
-        raise UsageError(f"{path} is not a registry's settings", why=faults_of(error)) from None
+        raise UsageError(f"{path} is not a registry's settings", why=faults_of(error), mend=_RESTORE) from None

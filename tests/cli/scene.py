@@ -93,6 +93,7 @@ class Scene:
         environment = {
             **os.environ,
             "XDG_CONFIG_HOME": str(self.root.parent / "config"),
+            "XDG_STATE_HOME": str(self.root.parent / "state"),
             "PYTHONPATH": str(ROOT),
             "COLUMNS": "200",
         }

@@ -15,6 +15,7 @@ EXAMPLE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 def keys_of_the_scene(pinned: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs find their key where people do."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(pinned.root.parent / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(pinned.root.parent / "state"))
 
 
 def test_the_example_of_the_readme_runs(pinned: Scene, capsys: pytest.CaptureFixture[str]) -> None:

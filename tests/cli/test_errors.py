@@ -29,7 +29,12 @@ ARGUMENTS = {
 
 def typed(words: list[str], where: Path) -> subprocess.CompletedProcess[str]:
     """Type `registry WORDS` in an empty directory, as somebody without any key."""
-    environment = {**os.environ, "XDG_CONFIG_HOME": str(where / "config"), "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {
+        **os.environ,
+        "XDG_CONFIG_HOME": str(where / "config"),
+        "XDG_STATE_HOME": str(where / "state"),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
     command = [sys.executable, "-m", "registry", *words]
     return subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, check=False)
 

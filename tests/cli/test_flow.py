@@ -1,10 +1,14 @@
 """The whole flow as it is typed: pin, gate, promote, refuse, hold, pull, roll back, verify."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.scene import Scene
+from tests.cli.scene import ROOT, Scene
 
 CHANGED, UNCHANGED = 1 + 3, 5 + 3 + 1
 """Files of a release: the adapter's weights and what `.bundle` says; base, tokenizer and the adapter's settings."""
@@ -139,3 +143,57 @@ def test_a_call_that_cannot_be_answered_says_why(pinned: Scene, words: tuple[str
     assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert "" == done.stdout
+
+
+def test_a_ledger_that_was_cut_is_noticed_by_who_wrote_it(pinned: Scene) -> None:
+    """A chain without its end still holds; the writer remembers how long it was."""
+    last = max((pinned.root / ".registry/ledger").iterdir())
+    last.rename(pinned.root.parent / "taken")
+
+    assert "gone" in pinned.done("status", code=5)
+    assert "gone" in pinned.done("verify", code=5)
+    assert "gone" in pinned.done("promote", "new", "--to", "staging", code=5)
+
+
+def test_rules_that_nobody_committed_decide_nothing(pinned: Scene) -> None:
+    """An edit in the working tree cannot let a model in; `gate` may still be tried with it."""
+    pinned.done("promote", "new", "--to", "staging")
+    rule = '- "math_correct_rate(math_basic).lower_ci >= 0.5"'
+    pinned.write("manifests/gates/staging.yaml", f"form: registry.gate/1\nstage: staging\nrules:\n{rule}\n")
+
+    assert "GO for staging" in pinned.done("gate", "old", "--to", "staging")
+    assert "commit" in pinned.done("promote", "old", "--to", "staging", code=3)
+    assert 2 == pinned.read("status")["stages"][1]["generation"]["number"]  # type: ignore[index]  # reason: plain JSON
+
+
+def test_paths_are_seen_from_where_one_works(pinned: Scene, tmp_path: Path) -> None:
+    """`-C DIR` is as if started in DIR; a directory that is not there is a slip, not a place."""
+    pinned.done("-C", "manifests", "pin", "old.yaml")
+    pinned.done("-C", "manifests", "pull", "staging", "../../host")
+    assert (pinned.root.parent / "host/current").is_dir()
+
+    assert "not a directory" in pinned.done("-C", "nowhere", "status", code=2)
+    assert "already" in pinned.done("-C", "manifests", "init", code=2)
+
+
+def test_a_call_that_is_not_understood_is_told_like_every_error(pinned: Scene) -> None:
+    """Also by a program that asked for JSON."""
+    told = json.loads(pinned.done("promote", "new", "--json", code=2))
+
+    assert ("registry.error/1", 2) == (told["form"], told["exit_code"])
+
+
+def test_a_full_output_is_an_error_without_a_traceback(pinned: Scene) -> None:
+    """`registry log > /dev/full` says why it failed."""
+    command = f"{sys.executable} -m registry log > /dev/full"
+    done = subprocess.run(
+        command,
+        shell=True,
+        cwd=pinned.root,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert 1 == done.returncode
+    assert done.stderr.startswith("error: ")

@@ -25,6 +25,7 @@ class Clone:
             "PATH": f"{scripts}:{os.environ['PATH']}",
             "PYTHONPATH": str(self.root),
             "XDG_CONFIG_HOME": str(self.root.parent / "config"),
+            "XDG_STATE_HOME": str(self.root.parent / "state"),
             "DVC_SITE_CACHE_DIR": str(self.root.parent / "dvc-site"),
             "DVC_NO_ANALYTICS": "1",
             "HF_HUB_OFFLINE": "1",

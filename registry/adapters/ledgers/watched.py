@@ -1,0 +1,78 @@
+"""A ledger that is watched: what this user wrote into it must still be there whenever it is read."""
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.adapters import durable
+from registry.core.bundle.trust import SeenLedger
+from registry.core.canonical import NotCanonical
+from registry.core.digest import Digest, digest_of, hex_of, short
+from registry.core.ledger.chain import Forked, Replayed
+from registry.errors import IntegrityError
+from registry.ports import LedgerFile
+
+
+class MemoryUnreadable(IntegrityError):
+    """What this user remembers of the ledger cannot be read, so nothing can be compared with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedLedger:
+    """`ledger`, whose first entry is `genesis`, and the file `memory` of the last entry that this user put.
+
+    Cutting entries off the end leaves a chain that holds; only somebody who remembers can tell. A host remembers what
+    it saw, and this remembers what was written from here.
+    """
+
+    ledger: LedgerFile
+    genesis: Digest
+    memory: Path
+
+    def read(self) -> Sequence[bytes]:
+        """All entries' exact bytes, from 0.
+
+        Raises:
+            Replayed: The entry that is remembered is not there any more.
+            Forked: Another stands in its place.
+        """
+        entries = self.ledger.read()
+        seen = self._seen()
+        mend = f"put the missing entries back from a copy; if the ledger was reset on purpose, remove {self.memory}"
+        if seen is not None and len(entries) <= seen.index:
+            why = f"entry {seen.index} was written from here, and the last one now is {len(entries) - 1}"
+            raise Replayed("the end of the ledger is gone", why=why, mend=mend)
+        if seen is not None and (found := digest_of(entries[seen.index])) != seen.entry:
+            why = f"{short(seen.entry)} was written from here, and {short(found)} stands there now"
+            raise Forked(f"ledger entry {seen.index} was replaced", why=why, mend=mend)
+        return entries
+
+    def put_if_absent(self, index: int, data: bytes) -> bool:
+        """Make `data` entry `index`, durably, and remember it; False if that index is taken."""
+        done = self.ledger.put_if_absent(index, data)
+        if done:
+            seen = SeenLedger(genesis=self.genesis, index=index, entry=digest_of(data))
+            # why: the entry is written; a home that cannot be written to may not call that a failure.
+            with suppress(durable.WriteFailed, OSError):
+                durable.make_directory(self.memory.parent)
+                durable.replace(self.memory, seen.canonical())
+        return done
+
+    def _seen(self) -> SeenLedger | None:
+        try:
+            return SeenLedger.parse(self.memory.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, NotCanonical) as error:
+            mend = "compare the ledger with another copy; if it is the right one, remove the file"
+            raise MemoryUnreadable(f"{self.memory} cannot be read", why=str(error), mend=mend) from None
+
+
+def memory_of(genesis: Digest, environment: Mapping[str, str]) -> Path:
+    """Where this user's memory of a ledger is: below `$XDG_STATE_HOME`, or `~/.local/state`."""
+    configured = environment.get("XDG_STATE_HOME", "")
+    # why expanduser: unlike Path.home, it leaves the path as it is where there is no home.
+    base = Path(configured) if configured.startswith("/") else Path(os.path.expanduser("~/.local/state"))  # noqa: PTH111
+    return base / "lockstep" / "ledgers" / f"{hex_of(genesis)}.json"
