@@ -13,17 +13,26 @@ from registry.core.manifest import Environment, Manifest, Tools
 from registry.core.pin import Pin, Source
 from registry.core.reference import AmbiguousArtefact, Known, Registered, UnknownArtefact, resolve
 from registry.core.tree import Tree
-from registry.errors import Refused
+from registry.errors import Refused, UsageError
 from registry.ports import Codebase, Found, Sources, Store
 from registry.verbs.gather import PICKLES, Gathered, InSuite, gather
 from registry.verbs.shelve import Shelf
 
 SUITE = "manifests/heldout"
 LOCK = "dvc.lock"
+PLACE = "manifests"
 
 
 class DirtyTree(Refused):
     """The working tree is not what is committed, so nobody else could make this model again."""
+
+
+class Misplaced(UsageError):
+    """A config lies where its manifest cannot lie beside it."""
+
+
+class NotCommitted(Refused):
+    """The last commit does not have this config, or another one in its place."""
 
 
 class OtherCommit(Refused):
@@ -114,6 +123,33 @@ def check_clean(codebase: Codebase) -> None:
     is_lock = any(path.split("/")[-1] == LOCK for path in dirty)
     mend = f"commit {LOCK} with the rest, and pin again" if is_lock else "commit, or `git stash -u`, and pin again"
     raise DirtyTree("the git tree is not clean", why=f"not committed: {', '.join(dirty[:5])}{more}", mend=mend)
+
+
+def check_place(path: str) -> None:
+    """Refuse a config that does not lie in `manifests/` itself; `path` counts from the workspace's root.
+
+    Raises:
+        Misplaced: Its manifest would be written where git and `pin` take it for a change of the code.
+    """
+    directory, _, name = path.rpartition("/")
+    if directory != PLACE or not name:
+        why = f"its lock file is written beside it, and only those in {PLACE}/ itself are no change of the code"
+        raise Misplaced(f"{path} is no place for a config", why=why, mend=f"move it into {PLACE}/ and commit it")
+
+
+def check_committed(path: str, data: bytes, codebase: Codebase) -> None:
+    """Refuse a config whose bytes `data` are not those that the last commit has at `path`.
+
+    Raises:
+        NotCommitted: It is new, changed, or ignored by git; nobody else could make this model.
+    """
+    committed = codebase.committed(path)
+    if committed is None:
+        mend = f"run `git add -f {path}` and commit, and pin again"
+        raise NotCommitted(f"{path} is not committed", why="nobody else could make this model", mend=mend)
+    if committed != data:
+        mend = "commit it, and pin again; if git converts line ends, put `manifests/* -text` into .gitattributes"
+        raise NotCommitted(f"{path} is not committed as it is", why="the last commit has other bytes", mend=mend)
 
 
 def find_commit(text: str | None, *, codebase: Codebase, state: Known) -> Pin:
