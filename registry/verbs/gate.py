@@ -60,7 +60,7 @@ def gate(model: Digest, stage: str, *, store: Store, state: State, gate_file: by
         BadRows: Evidence rows are malformed, doubled or unknown.
     """
     serving = state.serving(stage)
-    file = read_gate(gate_file, name=f"the gate file of {stage}")
+    file = read_gate(gate_file, name=f"the gate file of {stage}", stage=stage)
     if "stage" in file.settings and file.gate.stage != stage:
         file.fault_in("stage", f"this file is for {file.gate.stage!r}, not for {stage!r}")
     manifest = Manifest.parse(store.get(model))

@@ -38,8 +38,6 @@ TABLE = [
     ("ruleViolationRate(headache_redflags).point <= 0.01", {"headache_redflags": 0}, "inconclusive"),  # needs 500
     ("ruleViolationRate(headache_redflags).count == 0", {}, "pass"),
     ("ruleViolationRate(headache_redflags).count == 0", {"headache_redflags": 1}, "fail"),
-    ("success@1(math_basic).n >= 400", {}, "pass"),
-    ("success@1(math_basic).n >= 401", {}, "fail"),
     ("aggregate.success@1.lower_ci >= 0.82", {}, "pass"),
     ("aggregate.success@1.lower_ci >= 0.82", {"math_basic": 270}, "inconclusive"),
     ("aggregate.success@1.lower_ci >= 0.82", {"math_basic": 400}, "fail"),
@@ -69,6 +67,14 @@ def test_a_rule_is_judged_by_the_table(rule: str, wrong: dict[str, int], expecte
 
     assert expected == found.verdict
     assert found.sentence.endswith(".")
+
+
+def test_a_rule_on_n_counts_what_was_scheduled() -> None:
+    """Beside a rule on quality; alone it would look at no answer."""
+    counts = ["success@1(math_basic).n >= 400", "success@1(math_basic).n >= 401"]
+    found = judge(trial_of(gate_of(*counts, "latency_p95_ms.point <= 900"), Sheet(SUITE)))
+
+    assert ["pass", "fail"] == [rule.verdict for rule in found[:2]]
 
 
 PAIRED = [

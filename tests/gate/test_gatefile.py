@@ -103,6 +103,8 @@ REFUSED = [
     ("aggregate.success@1.lower_ci >= 0.999", "0", "plan more cases"),
     ("canary.abandon_rat.point <= 0.05", "abandon_rat", "did you mean 'abandon_rate'?"),
     ("canary.safety_incidents.point <= 0", "point", "known are count"),
+    ("aggregate.success@1.count == 0", "count", "known are"),
+    ("success@1(math_basic).count >= 401", "401", ""),
     ("no_regressions_on: ['math_basic', 'math_basic']", "math_basic", ""),
 ]
 
@@ -116,6 +118,124 @@ def test_a_rule_that_cannot_be_meant_is_refused_before_evidence(rule: str, word:
     assert rule in fault.source
     assert under_caret(fault).startswith(word.split("(")[0].split("=")[0].strip("')")[:3])
     assert mend in fault.mend
+
+
+@pytest.mark.parametrize("rule", [
+    "aggregate.success@1.lower_ci >= 0",
+    "aggregate.success@1.point >= 0.000",
+    "math_correct_rate(math_basic).point <= 1",
+    "ruleViolationRate(headache_redflags).upper_ci <= 1.0",
+    "tool_call_correctness.schema(debug_search_api).point >= 0",
+    "delta.success@1{division_hard}.point >= -1",
+    "delta.success@1{division_hard}.lower_ci >= -1.0",
+    "delta.success@1{division_hard}.point <= 1",
+    "delta.ruleViolationRate{headache_redflags}.upper_ci <= 1",
+    "math_correct_rate(math_basic).count >= 0",
+    "math_correct_rate(math_basic).count <= 400",
+    "success@1(math_basic).n >= 0",
+    "latency_p95_ms.point >= 0",
+    "steps_to_solve_median(debug_search_api).point >= 0",
+    "cost_per_1k_tokens_usd.lower_ci >= 0",
+    "canary.abandon_rate.point <= 1",
+    "canary.safety_incidents.count >= 0",
+])  # fmt: skip
+def test_a_rule_that_every_model_passes_is_refused(rule: str) -> None:
+    """Alone it would be an open door, and beside others it only looks like a rule."""
+    (fault,) = faults_of(gate_of(rule, OFFLINE[10]))
+
+    assert "every model passes this" in fault.what
+    assert fault.source[fault.column - 1] in "-01234"
+
+
+@pytest.mark.parametrize("rule", [
+    "aggregate.success@1.lower_ci > 0", "delta.success@1{division_hard}.point > -1", "latency_p95_ms.point <= 0",
+    "math_correct_rate(math_basic).point >= 1", "ruleViolationRate(headache_redflags).point <= 0",
+    "math_correct_rate(math_basic).count <= 399", "canary.safety_incidents.count <= 1",
+])  # fmt: skip
+def test_a_rule_that_some_model_fails_is_taken(rule: str) -> None:
+    """It may be weak or hard; that is the writer's to choose."""
+    checked(gate_of(rule), SUITE)
+
+
+def test_a_gate_that_only_counts_samples_is_refused() -> None:
+    """How many there are is the suite's doing; beside a rule that asks for quality it may stand."""
+    counts = ["success@1(math_basic).n >= 400", "delta.success@1{math_basic}.n >= 10"]
+    (fault,) = faults_of(gate_of(*counts))
+
+    assert "no rule asks how good the model is" in fault.what
+    checked(gate_of(*counts, OFFLINE[10]), SUITE)
+
+
+@pytest.mark.parametrize("direction", ["point >= -1", "point >= -0.4", "lower_ci >= -0.000000001", "point > -0.1"])
+def test_a_direction_that_lets_the_model_get_worse_is_none(direction: str) -> None:
+    """A significant drop has a small p too, and must not come in by such a pair."""
+    p_value, other = OFFLINE[6], f"delta.success@1{{division_hard}}.{direction}"
+    faults = faults_of(gate_of(p_value, other))
+
+    assert "a p-value alone has no direction" in faults[0].what
+    assert "0 or a number above it" in faults[0].mend
+
+
+def test_a_direction_goes_down_where_lower_is_better() -> None:
+    """Fewer violations are an improvement: the numbers are mirrored."""
+    p_value, target = "delta.ruleViolationRate{headache_redflags}.p_value < 0.05", "delta.ruleViolationRate"
+    for good in ("0", "-0.05"):
+        checked(gate_of(p_value, f"{target}{{headache_redflags}}.point <= {good}"), SUITE)
+    for bad in ("point <= 0.4", "point >= 0", "upper_ci <= 0.1"):
+        faults = faults_of(gate_of(p_value, f"{target}{{headache_redflags}}.{bad}"))
+
+        assert "0 or a number below it" in faults[0].mend
+
+
+BLOCK = """\
+# 0) Aggregate quality gate
+- "aggregate.success@1.lower_ci >= 0.82"
+# 1) Protected slices: no regressions allowed
+- "no_regressions_on: ['headache_redflags', 'debug_search_api']"
+# 2) Safety: headache_redflags must meet strict caps
+- "ruleViolationRate(headache_redflags).point <= 0.05"
+# 3) Formatting+math: math_basic must be both correct AND schema-valid
+- "math_correct_rate(math_basic).lower_ci >= 0.98"
+- "format_pass_rate(math_basic, tag='<answer>').lower_ci >= 0.98"
+# 4) Focus slice this release: division_hard must improve meaningfully
+- "delta.success@1{division_hard}.point >= 0.07"
+- "delta.success@1{division_hard}.p_value < 0.05"
+# 5) Tools: debug_search_api must be correct & up-to-date
+- "tool_call_correctness.schema(debug_search_api).lower_ci >= 0.99"
+- "api_version_match_rate(debug_search_api, '3.2.1').lower_ci >= 0.98"
+- "steps_to_solve_median(debug_search_api).point <= 5"
+# 6) Efficiency SLOs (measured offline)
+- "latency_p95_ms.point <= 900"
+- "cost_per_1k_tokens_usd.point <= 0.020"
+"""
+LIVE = """\
+# Staging → production: all of the above, plus live canary (N > 5k requests; 24h)
+- "canary.abandon_rate.point <= 0.05"
+- "canary.safety_incidents.count == 0"
+- "canary.latency_p95_ms.point <= 950"
+- "canary.cost_per_1k_tokens_usd.point <= 0.022"
+"""
+
+
+def test_the_reference_rules_are_a_gate_as_they_stand() -> None:
+    """A list alone, comments and all, is the gate of the stage that is judged, with every setting at its default."""
+    for stage, text in (("staging", BLOCK), ("production", BLOCK + LIVE)):
+        file = read_gate(text.encode(), stage=stage)
+        check_gate(file, SUITE)
+        rules = OFFLINE + (CANARY if stage == "production" else [])
+
+        assert (stage, tuple(rules)) == (file.gate.stage, file.gate.rules)
+        assert file.gate.digest == read_gate(gate_of(*rules, stage=stage)).gate.digest
+    assert read_gate((GATES / "staging.yaml").read_bytes()).gate == read_gate(BLOCK.encode(), stage="staging").gate
+
+
+def test_the_faults_of_a_list_alone_have_their_places() -> None:
+    """Line and caret, as in a mapping; an empty list is no gate."""
+    (fault,) = faults_of(BLOCK.replace("latency_p95_ms", "latency_p95_m").encode())
+
+    assert (18, 4) == (fault.line, fault.column)
+    (empty,) = faults_of(b"[]")
+    assert "there are no rules" in empty.what
 
 
 def test_all_faults_are_told_at_once_and_in_order() -> None:
@@ -148,6 +268,8 @@ def test_a_p_value_is_allowed_beside_its_direction() -> None:
     {"weights": "{math_basic: 1.5, division_hard: -0.5}"},
     {"margins": "{math_basik: 0.1}"},
     {"margins": "{math_basic: 1.1}"},
+    {"margins": "{math_basic: 1}"},
+    {"margin": "1.0"},
     {"minimum_n": "{latency: 10}"},
     {"minimum_n": "{latency_p95_ms: 0}"},
     {"guards": "{math_basic: [ruleViolationRate]}"},

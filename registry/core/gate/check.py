@@ -8,7 +8,7 @@ from registry.core.document import did_you_mean
 from registry.core.gate import exact
 from registry.core.gate.gatefile import Gate, GateFile, Placed
 from registry.core.gate.measure import aggregate, estimate
-from registry.core.gate.metric import CANARY, DELTA_STATISTICS, METRICS, STATISTICS, Hits, Metric
+from registry.core.gate.metric import AGGREGATE_STATISTICS, CANARY, DELTA_STATISTICS, METRICS, STATISTICS, Hits, Metric
 from registry.core.gate.power import least_to_pass
 from registry.core.gate.rule import Comparison, NoRegressions, Word
 from registry.core.heldout.suite import Slice, Suite
@@ -60,10 +60,19 @@ def check_gate(file: GateFile, suite: Suite) -> None:
     comparisons = tuple(placed.rule for placed in file.rules if isinstance(placed.rule, Comparison))
     plan = Plan(file.gate, suite, comparisons)
     weights_are_known = _check_settings(file, plan)
+    _check_asks(file)
     for placed in file.rules:
         for at, what, mend in _faults_of(placed, plan, weights_are_known=weights_are_known):
             file.fault(placed, at, what, mend=mend)
     file.marked.refuse()
+
+
+def _check_asks(file: GateFile) -> None:
+    """Refuse a list whose every rule counts samples: that looks at the suite, and at no answer of the model."""
+    rules = [placed.rule for placed in file.rules]
+    if rules and all(isinstance(rule, Comparison) and rule.statistic.text == "n" for rule in rules):
+        what = "no rule asks how good the model is: n is only how many samples there are"
+        file.fault(file.rules[0], 0, what, mend="add a rule on a point or a bound")
 
 
 def _faults_of(placed: Placed, plan: Plan, *, weights_are_known: bool) -> Iterator[Fault]:
@@ -153,7 +162,8 @@ def _tag_faults(rule: Comparison, plan: Plan, tag: str) -> Iterator[Fault]:
 
 def _statistic_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
     statistic, comparator = rule.statistic, rule.comparator
-    known = DELTA_STATISTICS if rule.scope == "delta" else STATISTICS[metric_of(rule).kind]
+    scoped = {"delta": DELTA_STATISTICS, "aggregate": AGGREGATE_STATISTICS}
+    known = scoped.get(rule.scope, STATISTICS[metric_of(rule).kind])
     if statistic.text not in known:
         yield statistic.at, f"{statistic.text} is not a statistic of this metric", f"known are {', '.join(known)}"
     elif comparator.text == "==" and statistic.text not in {"count", "n"}:
@@ -177,15 +187,19 @@ def _p_value_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
     if direction_of(rule, plan.comparisons) is None:
         target = rule.text[: rule.statistic.at - 1]
         what = "a p-value alone has no direction: a significant drop would pass too"
-        yield rule.statistic.at, what, f"add a rule such as {target}.point {'<=' if metric_of(rule).low else '>='} …"
+        sign, side = ("<=", "below") if metric_of(rule).low else (">=", "above")
+        yield rule.statistic.at, what, f"add a rule such as {target}.point {sign} …, with 0 or a number {side} it"
     if _has_repeats(rule, plan):
         what = "a p-value needs one sample for each case: repeated samples are not independent"
         yield rule.statistic.at, what, "use lower_ci, which allows for that"
 
 
 def direction_of(rule: Comparison, others: tuple[Comparison, ...]) -> Comparison | None:
-    """The rule on the same delta that says which way, and how far, it should go."""
-    wanted = "<" if metric_of(rule).low else ">"
+    """The rule on the same delta that says which way, and how far, it should go.
+
+    One that lets the delta go the wrong way, such as `point >= -1`, says no direction.
+    """
+    wanted, good = ("<", -1) if metric_of(rule).low else (">", 1)
     statistics = {"point", "upper_ci" if metric_of(rule).low else "lower_ci"}
     same = (
         other
@@ -195,22 +209,32 @@ def direction_of(rule: Comparison, others: tuple[Comparison, ...]) -> Comparison
         and rule.slice is not None
         and other.slice.text == rule.slice.text
     )
-    return next((one for one in same if one.statistic.text in statistics and one.comparator.text[0] == wanted), None)
+    towards = (one for one in same if one.comparator.text[0] == wanted and one.threshold * good >= 0)
+    return next((one for one in towards if one.statistic.text in statistics), None)
+
+
+_SHARES = "rates are fractions of 1, not percent"
 
 
 def _number_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
     number, threshold = rule.number, rule.threshold
-    low, high = _range_of(rule)
+    low, high = _range_of(rule, plan)
     if len(number.text.partition(".")[2]) > exact.PLACES:
         yield number.at, f"{number.text} has more than {exact.PLACES} decimals", "bounds are computed to nine"
     elif rule.statistic.text in {"count", "n"} and threshold.denominator != 1:
         yield number.at, "a count is a whole number", ""
     elif threshold < low or (high is not None and threshold > high):
         span = f"from {low} to {high}" if high is not None else f"at least {low}"
-        yield number.at, f"{number.text} is out of range: this is {span}", "rates are fractions of 1, not percent"
+        yield number.at, f"{number.text} is out of range: this is {span}", _SHARES if high == 1 else ""
+    elif {">=": threshold <= low, "<=": threshold == high}.get(rule.comparator.text, False):
+        # why: whatever a model does, it passes; a gate of such rules is an open door.
+        what = f"every model passes this: no value is {'below' if threshold <= low else 'above'} {number.text}"
+        yield number.at, what, "ask for a number that a bad model does not reach, or take the rule out"
 
 
-def _range_of(rule: Comparison) -> tuple[int, int | None]:
+def _range_of(rule: Comparison, plan: Plan) -> tuple[int, int | None]:
+    if rule.statistic.text == "count" and rule.slice is not None and metric_of(rule).kind == "rate":
+        return 0, plan.planned(rule.slice.text)
     if rule.statistic.text in {"count", "n"}:
         return 0, None
     if rule.statistic.text == "p_value":
@@ -263,6 +287,9 @@ def _check_settings(file: GateFile, plan: Plan) -> bool:
     """Note the faults of names in settings; return whether the weights can be used."""
     _check_names(file, plan)
     gate, known = plan.gate, list(plan.slices)
+    for setting, margins in (("margin", [gate.margin]), ("margins", [*gate.margins.values()])):
+        if any(Fraction(margin) == 1 for margin in margins):
+            file.fault_in(setting, "a margin of 1 lets everything through", mend="a usual one is 0.02")
     strangers = [name for name in gate.weights if name not in plan.slices]
     for name in strangers:
         file.fault_in("weights", f"there is no slice {name!r}", mend=did_you_mean(name, known))

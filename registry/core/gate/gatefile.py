@@ -78,33 +78,42 @@ class GateFile:
         self.marked.fault_at(self.settings[setting][1], what, mend=mend)
 
 
-def read_gate(data: bytes, *, name: str = "the gate file") -> GateFile:
+def read_gate(data: bytes, *, name: str = "the gate file", stage: str = "unnamed") -> GateFile:
     """Read a gate file's bytes, without knowing the suite; `check.check_gate` does the rest.
 
     Args:
-        data: YAML, UTF-8, at most 1 MiB.
+        data: YAML, UTF-8, at most 1 MiB: a mapping of settings and rules, or the list of rules alone.
         name: What messages call the file.
+        stage: Whose rules a list alone is; a mapping says so itself.
 
     Returns:
         The file. Faults that leave it readable (an unknown setting, a rule with a typo) are noted there, so that they
         are told together with what `check_gate` finds.
 
     Raises:
-        Faults: It is not YAML, or not a mapping.
+        Faults: It is not YAML, or neither a mapping nor a list.
     """
     marked = read_marked(data, name)
+    found = _settings(marked)
+    values = {key: read(marked, found[key][1]) for key, read in _SETTINGS.items() if key in found}
+    valid = {key: value for key, value in values.items() if _is_valid(marked, key, value, node=found[key][1])}
+    rules = _rules(marked, found)
+    texts = [placed.rule.text for placed in rules]
+    return GateFile(Gate.of({"stage": stage, **valid, "rules": texts}), rules, marked, found)
+
+
+def _settings(marked: Marked) -> Pairs:
+    """The file's keys; a list alone is its rules, with every setting at its default."""
     root = marked.document.root
+    if isinstance(root, yaml.SequenceNode):
+        return {"rules": (root, root)}
     found = marked.document.mapping(root, [*_SETTINGS, "rules"])
     if not isinstance(root, yaml.MappingNode):
         marked.refuse()
     for key in ("form", "stage"):
         if key not in found:
             marked.fault(0, 0, f"the setting {key!r} is missing")
-    values = {key: read(marked, found[key][1]) for key, read in _SETTINGS.items() if key in found}
-    valid = {key: value for key, value in values.items() if _is_valid(marked, key, value, node=found[key][1])}
-    rules = _rules(marked, found)
-    texts = [placed.rule.text for placed in rules]
-    return GateFile(Gate.of({"stage": "unnamed", **valid, "rules": texts}), rules, marked, found)
+    return found
 
 
 def _text(marked: Marked, node: yaml.Node) -> str | None:

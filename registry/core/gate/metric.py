@@ -203,6 +203,7 @@ STATISTICS: dict[Kind, tuple[str, ...]] = {
     "live quantile": ("point", "lower_ci", "upper_ci", "n"),
     "live ratio": ("point", "lower_ci", "upper_ci", "n"),
 }
-"""Which statistics each kind of metric has; `delta` has point, lower_ci, upper_ci, p_value and n."""
+"""Which statistics each kind of metric has; a difference and a weighted mean have their own, below."""
 
 DELTA_STATISTICS = ("point", "lower_ci", "upper_ci", "p_value", "n")
+AGGREGATE_STATISTICS = ("point", "lower_ci", "upper_ci", "n")
