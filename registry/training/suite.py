@@ -41,7 +41,7 @@ PLANS = {
         (("urgent_care", {}), ("word_cap", {"words": 120}), ("no_diagnosis", {})),
     ),
     "math_basic": Plan(
-        600,
+        400,
         "format and arithmetic",
         64,
         (("numeric", {"tag": "answer"}), ("tag", {"tag": "answer"})),
@@ -53,7 +53,7 @@ PLANS = {
         (("numeric", {"tag": "answer", "tolerance": "0.0005"}), ("tag", {"tag": "answer"})),
     ),
     "debug_search_api": Plan(
-        450,
+        400,
         "tool correctness",
         112,
         (
