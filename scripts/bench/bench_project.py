@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 MIB = 1024 * 1024
 FILES = 8
 SETTLE_S = 0.1
+QUIET_CORES = 0.2
+QUIET_TRIES = 60
 REGISTRY = (sys.executable, "-m", "registry")
 SLICE = """\
 form: registry.slice/1
@@ -114,11 +116,26 @@ def settle(base: Path) -> None:
     """Let the disk finish what others began, and give everybody the same memory to start with.
 
     A virtual machine pays for memory that it has not used for a while when it touches it again; whoever came first in a
-    round would pay for all. So as much is written and removed before each measurement, untimed.
+    round would pay for all. So as much is written and removed before each measurement, untimed; and where others work on
+    the machine, we wait for a quiet moment, up to a minute.
     """
     shutil.copytree(base, base.parent / "touched")
     shutil.rmtree(base.parent / "touched")
     os.sync()
+    for _ in range(QUIET_TRIES):
+        before = _busy_ticks()
+        time.sleep(1)
+        if (_busy_ticks() - before) / os.sysconf("SC_CLK_TCK") < QUIET_CORES:
+            return
+
+
+def _busy_ticks() -> int:
+    """Ticks that all cores together have worked since the start of the machine; 0 where nobody says."""
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return 0
+    user, nice, system, _idle, _wait, *rest = (int(word) for word in stat.read_text("utf-8").split("\n")[0].split()[1:])
+    return user + nice + system + sum(rest[:3])
 
 
 def write(path: Path, text: str) -> None:
