@@ -52,7 +52,7 @@ def append(decide: Callable[[State], Entry | None], *, ledger: LedgerFile, genes
     rests on each time, and raise where that is no longer true.
 
     Args:
-        decide: Pure; gets the verified state, gives the next entry, or None if nothing is left to do.
+        decide: Changes nothing; gets the verified state, gives the next entry, or None if nothing is left to do.
         ledger: Where entries live.
         genesis: The pinned digest of entry 0.
         signer: Whose key signs.

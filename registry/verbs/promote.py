@@ -1,6 +1,7 @@
 """Let a stage serve a model, because its gate said GO; write the refusal down where it did not."""
 
 from dataclasses import dataclass
+from functools import cache, partial
 
 from registry.core.digest import Digest, short
 from registry.core.gate.verdict import RuleVerdict, Verdict
@@ -9,6 +10,7 @@ from registry.core.ledger.views import Generation, State
 from registry.errors import ConflictError, Refused, Undecided, UsageError
 from registry.ports import Clock, LedgerFile, Signer, Store
 from registry.verbs.append import append
+from registry.verbs.prove import prove
 
 
 class GateRefused(Refused):
@@ -63,13 +65,14 @@ def promote(
     """Let `stage` serve `model` if `verdict` is GO. Anything else is written down as a refusal, and raised.
 
     Everything that the decision rests on is looked at again when another writer was faster. Promoting what is served
-    already changes nothing.
+    already changes nothing. Before a switch every blob of the model is read and hashed, once: what a stage serves can
+    be pulled.
 
     Args:
         model: The manifest's digest.
         stage: Where.
         verdict: What the gate of `stage` says of `model`, compared with what the stage serves.
-        store: Where the verdict is kept, before an entry names it.
+        store: Where the model's blobs are; the verdict is kept there before an entry names it.
         ledger: Where the switch is written, which makes it.
         genesis: The pinned digest of the ledger's entry 0.
         signer: A key that may promote to `stage`.
@@ -84,9 +87,12 @@ def promote(
         Outdated: The stage serves something else than the verdict's baseline, or newer evidence of the model was
             registered; judge again.
         AnotherVerdict: The verdict is about another model or stage.
+        Damaged: A part of the model is missing or not what it was; it is named.
         NotRegistered, UnknownReference, NotYours, Breach, TooBusy: See `append` and `registry.core.ledger.names`.
     """
     digest = store.put(verdict.canonical())
+    # why cached: another writer who was faster is no reason to read gigabytes again; blobs do not change.
+    prove_once = cache(partial(prove, model, store=store))
 
     def decide(state: State) -> Promote | Refuse | None:
         if _serves(state, stage, model):
@@ -95,6 +101,7 @@ def promote(
         if verdict.answer != "GO":
             return _refusal(state, verdict, digest=digest, actor=actor, at=moment_of(clock.now()), reason=reason)
         _check_order(state, stage, model)
+        prove_once()
         return _promotion(state, verdict, digest=digest, actor=actor, at=moment_of(clock.now()), reason=reason)
 
     done = append(decide, ledger=ledger, genesis=genesis, signer=signer)
@@ -125,9 +132,11 @@ def bootstrap(
 
     Raises:
         NotFirst: The stage has served something already.
-        SkipsStage, Outdated, AnotherVerdict, NotRegistered: As `promote`.
+        SkipsStage, Outdated, AnotherVerdict, NotRegistered, Damaged: As `promote`.
     """
     digest = store.put(verdict.canonical())
+    # why cached: another writer who was faster is no reason to read gigabytes again; blobs do not change.
+    prove_once = cache(partial(prove, model, store=store))
 
     def decide(state: State) -> Promote | None:
         if _serves(state, stage, model):
@@ -137,6 +146,7 @@ def bootstrap(
             raise NotFirst(f"{stage} has its first release already", why=why, mend="promote without --bootstrap")
         _check_subject(state, stage, verdict=verdict, model=model)
         _check_order(state, stage, model)
+        prove_once()
         return _promotion(state, verdict, digest=digest, actor=actor, at=moment_of(clock.now()), reason=reason)
 
     done = append(decide, ledger=ledger, genesis=genesis, signer=signer)

@@ -93,5 +93,5 @@ def _read_through(digest: Digest, what: str, store: Store) -> int:
 
 
 def _damaged(what: str, fault: str, why: str) -> Damaged:
-    mend = "pin it again where the files still are, put a copy of the blob back, or name another generation"
+    mend = "pin it again where the files still are, put a copy of the blob back, or choose another model"
     return Damaged(f"{what} cannot be brought back", why=f"{fault}: {why}" if why else fault, mend=mend)

@@ -1,6 +1,6 @@
 """A promoter of its own: waits for the others, then promotes one model as often as it is told.
 
-Arguments: the ledger's directory, the genesis, the secret of the key, the manifest, the stage, how many times.
+Arguments: the directory of store and ledger, the genesis, the secret of the key, the manifest, the stage, how many times.
 Prints one letter a try: P promoted, C conflict, S served already.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from registry.adapters.clocks import SystemClock
 from registry.adapters.ledgers.directory import DirectoryLedger
-from registry.adapters.stores.memory import MemoryStore
+from registry.adapters.stores.directory import DirectoryStore
 from registry.core.digest import parse_digest
 from registry.errors import ConflictError
 from registry.verbs.append import read
@@ -33,7 +33,7 @@ def main(place: str, genesis: str, secret: str, manifest: str, stage: str, times
                 model,
                 stage,
                 verdict=verdict,
-                store=MemoryStore(),
+                store=DirectoryStore(Path(place)),
                 ledger=ledger,
                 genesis=parse_digest(genesis),
                 signer=signer_of(int(secret)),

@@ -7,20 +7,24 @@ from collections import Counter
 from pathlib import Path
 
 from registry.adapters.ledgers.directory import DirectoryLedger
+from registry.adapters.stores.directory import DirectoryStore
+from registry.core.digest import Digest
 from registry.verbs.append import read
-from tests.ledger.desk import Desk, manifest
+from tests.ledger.desk import Desk
+from tests.ledger.models import model_of
 
 ROOT = Path(__file__).parents[2]
 
 
-def race(place: Path, *, stages: tuple[str, ...], times: int) -> tuple[Desk, list[str]]:
-    """Let one process a stage promote its own manifest `times` times; the desk, and what each process printed."""
-    desk = Desk(ledger=DirectoryLedger(place / "ledger"))
-    for number in range(len(stages)):
-        desk.register(number)
+def race(place: Path, *, stages: tuple[str, ...], times: int) -> tuple[Desk, list[Digest], list[str]]:
+    """Let one process a stage promote its own model `times` times; the desk, the models, what each process printed."""
+    desk, store = Desk(ledger=DirectoryLedger(place / "ledger")), DirectoryStore(place)
+    models = [model_of("assistant", store, weights=b"%d" % number).digest for number in range(len(stages))]
+    for number, model in enumerate(models):
+        desk.register(number, manifest=model)
     commands = [
-        [sys.executable, "-m", "tests.ledger.racer", str(place), desk.genesis, "1", manifest(number), stage, str(times)]
-        for number, stage in enumerate(stages)
+        [sys.executable, "-m", "tests.ledger.racer", str(place), desk.genesis, "1", model, stage, str(times)]
+        for model, stage in zip(models, stages, strict=True)
     ]
     racers = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for command in commands]
     deadline = time.monotonic() + 60
@@ -30,27 +34,27 @@ def race(place: Path, *, stages: tuple[str, ...], times: int) -> tuple[Desk, lis
     said = [racer.communicate(timeout=120)[0] for racer in racers]
 
     assert [racer.returncode for racer in racers] == [0] * len(racers)
-    return desk, said
+    return desk, models, said
 
 
 def test_two_promoters_of_one_stage_make_one_history(tmp_path: Path) -> None:
     """Each promotion that was acknowledged is in the ledger once; each conflict is in it not at all."""
-    desk, said = race(tmp_path, stages=("dev", "dev"), times=25)
+    desk, models, said = race(tmp_path, stages=("dev", "dev"), times=25)
     state = read(desk.ledger, desk.genesis)
     served = Counter(one.manifest for one in state.generations("dev"))
 
-    assert [served[manifest(number)] for number in (0, 1)] == [letters.count("P") for letters in said]
+    assert [served[model] for model in models] == [letters.count("P") for letters in said]
     assert [len(letters) for letters in said] == [25, 25]
     assert len(state.entries) == 3 + sum(letters.count("P") for letters in said)
 
 
 def test_promoters_of_different_stages_do_not_stop_each_other(tmp_path: Path) -> None:
     """They race for the same indexes, lose some, and try again: nobody sees a conflict."""
-    desk, said = race(tmp_path, stages=("dev", "staging"), times=10)
+    desk, models, said = race(tmp_path, stages=("dev", "staging"), times=10)
     state = read(desk.ledger, desk.genesis)
 
     assert said == ["P" + "S" * 9] * 2
-    assert [state.resolve("dev"), state.resolve("staging")] == [manifest(0), manifest(1)]
+    assert [state.resolve("dev"), state.resolve("staging")] == models
 
 
 def test_reading_the_ledger_loads_nothing_heavy() -> None:

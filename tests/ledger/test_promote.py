@@ -19,6 +19,7 @@ from registry.verbs.promote import (
     Outdated,
     SkipsStage,
 )
+from registry.verbs.prove import Damaged
 from registry.verbs.register import Model, register
 from tests.ledger.desk import MALLORY
 from tests.ledger.models import model_of, verdict_of
@@ -146,3 +147,33 @@ def test_who_may_not_promote_writes_nothing(team: Team) -> None:
 
         assert error.exit_code == 3
         assert "promoter:staging" in error.why
+
+
+@pytest.mark.parametrize("bad", [b"weights X", b"weights", None])
+def test_a_damaged_or_missing_blob_stops_a_promotion_before_it_is_written(team: Team, bad: bytes | None) -> None:
+    """What a stage serves must be there to be pulled; the file is named, also where the gate is not obeyed."""
+    team.promote(0)
+    weights = digest_of(b"weights 1")
+    if bad is None:
+        del team.store.blobs[weights]
+    else:
+        team.store.blobs[weights] = bad
+    for act in (lambda: team.promote(1), lambda: team.bootstrap(1, "dev"), lambda: team.promote(1, "dev")):
+        error = refuses(Damaged, team, act)
+
+        assert error.exit_code == 5
+        assert "adapter_model.safetensors of adapter math" in error.what
+    team.store.put(b"weights 1")
+
+    assert team.promote(1).now.manifest == team.digest(1)
+
+
+def test_a_refusal_needs_no_whole_model(team: Team) -> None:
+    """A no is history even of a model that is damaged; and what is served already is not read again."""
+    team.promote(0)
+    del team.store.blobs[digest_of(b"weights 0")], team.store.blobs[digest_of(b"weights 1")]
+    with pytest.raises(GateRefused):
+        team.promote(1, answer="NO-GO")
+
+    assert isinstance(team.state.entries[-1].entry, Refuse)
+    assert team.promote(0).was_there
