@@ -97,6 +97,13 @@ class DvcProject:
         with _explained("opening the project"):
             return Repo(str(self.root))
 
+    @cached_property
+    def _status(self) -> Mapping[str, Sequence[Any]]:
+        """What `dvc status` says of the whole project; asked once, since DVC reads all its files for each question."""
+        repo = self.repo
+        with _explained("asking for its status"):
+            return dict(repo.status(check_updates=False))
+
     def close(self) -> None:
         """Let go of DVC's files."""
         if "repo" in self.__dict__:
@@ -127,9 +134,11 @@ class DvcProject:
         """Refuse a stage that DVC would run again, or that follows one."""
         if stage in self._fresh:
             return
-        with _explained("asking for its status"):
-            status = self.repo.status(targets=[stage], with_deps=True, check_updates=False)
+        everything = self._status
+        with _explained("asking what a stage follows"):
             stages = list(self.repo.stage.collect(stage, with_deps=True))
+        reached = {found.addressing for found in stages}
+        status = {address: notes for address, notes in everything.items() if address in reached}
         locked = {(found.addressing, Path(dep.fs_path)): dep.hash_info.value for found in stages for dep in found.deps}
         outs = {out.path: out for out in self.outs}
         checked = {out.path for out in pinned}
