@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.adapters.hosts.directory import HostBusy, HostDirectory
+from registry.adapters.hosts.directory import HostDirectory
 from registry.adapters.hosts.folder import Folder
+from registry.adapters.hosts.ground import HostBusy
 from registry.adapters.stores.memory import MemoryStore
 from registry.core.bundle.layout import LOCK, Lock
 from registry.core.bundle.report import PreflightRefused

@@ -9,14 +9,12 @@ from pathlib import Path
 
 from registry.adapters import durable
 from registry.adapters.hosts.filling import Open, each, fill, make_parents
+from registry.adapters.hosts.ground import RELEASES, STAGING
 from registry.adapters.hosts.record import Book
 from registry.core.bundle.layout import LOCK, Lock
 from registry.core.canonical import NotCanonical
 from registry.core.digest import Digest, hex_of
 from registry.core.tree import Entry, Tree
-
-RELEASES = "releases"
-STAGING = "staging"
 
 
 @dataclass(slots=True)

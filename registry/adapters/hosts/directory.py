@@ -1,17 +1,18 @@
 """A host's directory: several releases, and a symlink `current` that always names a whole one.
 
     DIR/current              -> releases/<64 hex digits of the release's tree digest>
+    DIR/.registry-host       says that this is a host's directory; held while a pull is under way
     DIR/releases/…           whole releases; files of mode 0444, equal files of several releases share one inode
     DIR/staging/             a pull under way, mode 0700; what a dead one left is removed by the next
     DIR/seen.json            how far the ledger was seen
     DIR/record.json          what was hashed before, and how it looked then; a cache
-    DIR/lock                 held while a pull is under way
+
+Nothing is made or removed in a directory that is not a host's (see `ground`).
 
 A server that must keep its release while others come and go holds a lease: a shared lock on the release's directory,
 as `flock --shared DIR/current/ COMMAND` takes it. The lock goes with the process, so no lease outlives its holder.
 """
 
-import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -20,26 +21,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.adapters import durable
-from registry.adapters.hosts.delivery import RELEASES, STAGING, Delivery
+from registry.adapters.hosts.delivery import Delivery
 from registry.adapters.hosts.filling import Open
-from registry.adapters.hosts.lease import claim, held_alone
+from registry.adapters.hosts.ground import RELEASES, SEEN, STAGING, check_ground, check_places, marked
+from registry.adapters.hosts.lease import held_alone
 from registry.adapters.hosts.record import Book, open_book
 from registry.core.bundle.trust import SeenLedger
 from registry.core.canonical import NotCanonical
 from registry.core.digest import Digest, hex_of, parse_digest
 from registry.core.tree import Tree
-from registry.errors import ConflictError, IntegrityError, UsageError
+from registry.errors import IntegrityError
 from registry.ports import Delivered
 
 _TARGET = re.compile(RELEASES + r"/([0-9a-f]{64})")
-
-
-class HostBusy(ConflictError):
-    """Another pull into the same directory is under way."""
-
-
-class NotAHost(UsageError):
-    """The directory is something else than a host's."""
+_STAGED = re.compile(r"[0-9a-f]{16}")
 
 
 class SeenUnreadable(IntegrityError):
@@ -58,18 +53,12 @@ class HostDirectory:
         """Keep every other pull out meanwhile.
 
         Raises:
-            HostBusy: One is under way.
+            NotAHost: The directory is somebody else's; nothing in it is touched.
+            HostBusy: A pull is under way.
         """
-        durable.make_directory(self.path)
-        with durable.explained(self.path / "lock"):
-            fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            if not claim(fd):
-                mend = "wait until it is done, then pull again"
-                raise HostBusy(f"another pull into {self.path} is under way", mend=mend)
+        check_ground(self.path)
+        with marked(self.path):
             yield
-        finally:
-            os.close(fd)
 
     def seen(self) -> SeenLedger | None:
         """How far the ledger was seen, or None before the first pull.
@@ -77,7 +66,7 @@ class HostDirectory:
         Raises:
             SeenUnreadable: There is a record, and it cannot be read.
         """
-        path = self.path / "seen.json"
+        path = self.path / SEEN
         try:
             return SeenLedger.parse(path.read_bytes())
         except FileNotFoundError:
@@ -89,20 +78,13 @@ class HostDirectory:
     def remember(self, seen: SeenLedger) -> None:
         """Keep `seen`, durably; what is kept already is not written again."""
         if self.seen() != seen:
-            durable.replace(self.path / "seen.json", seen.canonical(), mode=0o644)
+            durable.replace(self.path / SEEN, seen.canonical(), mode=0o644)
 
     def current(self) -> Digest | None:
-        """The release that `current` names, or None if it names none.
-
-        Raises:
-            NotAHost: `current` is no link of ours.
-        """
+        """The release that `current` names, or None if it names none."""
         link = self.path / "current"
         if not link.is_symlink():
-            if not link.exists():
-                return None
-            why, mend = f"{link} is not a symlink", "name another directory, or move that away"
-            raise NotAHost(f"{self.path} is not a host's directory", why=why, mend=mend)
+            return None
         match = _TARGET.fullmatch(str(link.readlink()))
         return parse_digest(f"sha256:{match[1]}") if match else None
 
@@ -113,12 +95,13 @@ class HostDirectory:
         and mended. Older releases are removed, except the last `keep`, the current one and those with a lease.
 
         Raises:
+            NotAHost: A place of the host is a link, or `current` is none; nothing is touched.
             DigestMismatch: A stream did not hold what its entry says; `current` is as it was.
             DiskFull: There is not enough room; `current` is as it was.
             WriteFailed: The system would not do it; `current` is as it was, unless the last step's fsync failed.
         """
-        previous = self.current()
         self._clean()
+        previous = self.current()
         book = open_book(self.path, self.path / "record.json")
         before = (list(book.history), dict(book.known))
         delivery = Delivery(book, tree, open)
@@ -145,11 +128,17 @@ class HostDirectory:
         )
 
     def _clean(self) -> None:
-        """Make the places of a host, and remove what a dead pull left; whoever holds the host is alone in them."""
+        """Make the places of a host, and remove what a dead pull left; whoever holds the host is alone in them.
+
+        Raises:
+            NotAHost: Somebody has put a link where one of them was.
+        """
+        check_places(self.path)
         durable.make_directory(self.path / RELEASES)
         durable.make_directory(self.path / STAGING, mode=0o700)
         for path in (self.path / STAGING).iterdir():
-            durable.discard(path)
+            if _STAGED.fullmatch(path.name):
+                durable.discard(path)
 
     def _switch(self, release: Digest) -> None:
         link = self.path / STAGING / secrets.token_hex(8)
