@@ -34,7 +34,8 @@ def _show(report: "Report") -> None:
         if fault.harms:
             data(f"  harms: {', '.join(fault.harms)}")
     if report.breach:
-        data(f"ledger broken after entry {report.entries - 1}\n{report.breach}")
+        where = f"after entry {report.entries - 1}" if report.entries else "before its first entry"
+        data(f"ledger broken {where}\n{report.breach}")
     for stray in report.strays:
         talk(f"stray     {stray}: no blob; harmless, what a crash left is cleared by the next writer")
     read = "looked at" if report.is_quick else "hashed"

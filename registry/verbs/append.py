@@ -39,7 +39,7 @@ def read(ledger: LedgerFile, genesis: Digest) -> State:
     """What the ledger says now, verified from its bytes.
 
     Raises:
-        NotInitialised: It has no entries.
+        LedgerLost: It has no entries.
         Breach: An entry breaks it.
     """
     return read_state(ledger.read(), genesis)
@@ -58,7 +58,7 @@ def append(decide: Callable[[State], Entry | None], *, ledger: LedgerFile, genes
         signer: Whose key signs.
 
     Raises:
-        NotInitialised, Breach: The ledger cannot be read or believed.
+        LedgerLost, Breach: The ledger cannot be read or believed.
         UsageError: The entry would be too long, or has text that is not one printable line.
         NotYours: The policy does not let the signer write this.
         TooBusy: Another writer was faster 32 times.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from registry.core.digest import Digest, digest_of, short
-from registry.core.ledger.chain import Chain
+from registry.core.ledger.chain import Chain, LedgerLost
 from registry.core.ledger.entry import PolicyEntry, moment_of, statement_of
 from registry.core.ledger.envelope import pae, seal
 from registry.core.ledger.policy import ROOT, Policy
@@ -43,6 +43,7 @@ def init(
     Raises:
         UsageError: The signer alone is not the policy's root.
         AlreadyAnother: There is a ledger with another policy, or other than `pinned`.
+        LedgerLost: One was pinned, and this place is empty.
         Breach: There is one, and its entry 0 does not hold.
     """
     if not policy.may(ROOT, {signer.key_id}):
@@ -56,13 +57,10 @@ def init(
     found = ledger.read()
     # why pinned too: the ledger that was pinned is gone, and a new one in its place would hide that.
     if not found and pinned is not None:
-        raise AlreadyAnother(f"the pinned ledger {short(pinned)} is not there", why="this place is empty", mend=_LOST)
+        raise LedgerLost(short(pinned))
     if not found and ledger.put_if_absent(0, data):
         return Started(digest_of(data), was_there=False)
     return _accept((found or ledger.read())[0], policy, pinned)
-
-
-_LOST = "put a copy of its entries back; or, to start anew, take the genesis out of registry.toml"
 
 
 def _accept(data: bytes, policy: Policy, pinned: Digest | None) -> Started:

@@ -39,7 +39,7 @@ def log(stage: str | None = None, *, ledger: LedgerFile, genesis: Digest) -> tup
 
     Raises:
         UnknownReference: There is no such stage.
-        NotInitialised, Breach: The ledger cannot be read or believed.
+        LedgerLost, Breach: The ledger cannot be read or believed.
     """
     state = read(ledger, genesis)
     if stage is not None:

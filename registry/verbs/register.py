@@ -56,7 +56,7 @@ def register(
         NameTaken: The model's name is a stage's.
         UsageError: An entry would be too long, or a text is not one line.
         NotYours: The policy does not let the signer register.
-        NotInitialised, Breach, TooBusy: As `append`.
+        LedgerLost, Breach, TooBusy: As `append`.
     """
     links = []
 

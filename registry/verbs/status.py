@@ -36,7 +36,7 @@ def status(*, ledger: LedgerFile, genesis: Digest) -> Status:
     """What each stage serves now. The whole ledger is verified first.
 
     Raises:
-        NotInitialised, Breach: The ledger cannot be read or believed.
+        LedgerLost, Breach: The ledger cannot be read or believed.
     """
     state = read(ledger, genesis)
     return Status(tuple(_serving(stage, state) for stage in state.policy.stages), state.head, state.genesis)

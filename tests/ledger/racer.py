@@ -1,6 +1,6 @@
 """A promoter of its own: waits for the others, then promotes one model as often as it is told.
 
-Arguments: the directory of store and ledger, the genesis, the secret of the key, the manifest, the stage, how many times.
+Arguments: the directory of store and ledger, the genesis, the secret of the key, the manifest, the stage, how often.
 Prints one letter a try: P promoted, C conflict, S served already.
 """
 

@@ -9,7 +9,7 @@ import pytest
 
 from registry.core.digest import Digest, digest_of
 from registry.core.ledger import chain as breaches
-from registry.core.ledger.chain import Breach, Forked, Head, NotInitialised, Replayed, check_chain, check_extends
+from registry.core.ledger.chain import Breach, Forked, Head, LedgerLost, Replayed, check_chain, check_extends
 from registry.core.ledger.entry import PolicyEntry, Refuse, Register
 from registry.core.ledger.envelope import pae, seal
 from registry.core.ledger.policy import Key, Policy, Role, one_key_policy
@@ -35,7 +35,7 @@ def test_the_bytes_of_a_ledger_never_change() -> None:
 
 def test_an_empty_ledger_is_no_ledger() -> None:
     """Nothing is said about nothing."""
-    with pytest.raises(NotInitialised):
+    with pytest.raises(LedgerLost):
         list(check_chain([], digest_of(b"")))
 
 

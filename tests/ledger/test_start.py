@@ -8,13 +8,14 @@ from pydantic import ValidationError
 
 from registry.adapters.ledgers.memory import MemoryLedger
 from registry.core.digest import digest_of
-from registry.core.ledger.chain import Forged, NotInitialised
+from registry.core.ledger.chain import Forged, LedgerLost
 from registry.core.ledger.entry import Register
 from registry.core.ledger.policy import Key, Policy, Role, one_key_policy
 from registry.errors import UsageError
 from registry.verbs.append import read
 from registry.verbs.init import AlreadyAnother, init
 from registry.verbs.register import Model, NameTaken, register
+from registry.verbs.status import status
 from tests.ledger.desk import ALICE, BOB, MALLORY, TickingClock
 from tests.ledger.models import pin_of
 from tests.ledger.team import Team, refuses
@@ -51,13 +52,14 @@ def test_init_does_not_take_over_another_ledger(team: Team) -> None:
 def test_init_does_not_replace_a_pinned_ledger_that_is_gone(team: Team) -> None:
     """An empty place where a ledger was is a loss to be told, not a fresh start."""
     empty = MemoryLedger()
-    with pytest.raises(AlreadyAnother):
+    with pytest.raises(LedgerLost, match=r"registry\.toml") as caught:
         init(
             one_key_policy(ALICE.public_pem),
             ledger=empty, signer=ALICE, clock=team.clock, actor="a", pinned=team.genesis,
         )  # fmt: skip
 
     assert empty.read() == ()
+    assert caught.value.exit_code == 5
 
 
 def test_init_takes_a_root_key() -> None:
@@ -86,10 +88,20 @@ def test_a_forged_genesis_is_not_taken_for_ours() -> None:
         init(one_key_policy(ALICE.public_pem), ledger=forged.ledger, signer=ALICE, clock=TickingClock(), actor="a")
 
 
-def test_nothing_is_decided_before_init() -> None:
-    """An empty ledger says how to start."""
-    with pytest.raises(NotInitialised, match="registry init"):
-        read(MemoryLedger(), digest_of(b""))
+def test_an_empty_ledger_is_a_loss_to_whoever_has_pinned_one(team: Team) -> None:
+    """Reading and deciding say so with exit code 5, and how to mend it; never that one should start anew blindly."""
+    doors = {**team.doors(), "ledger": MemoryLedger()}
+    acts = (
+        lambda: read(doors["ledger"], team.genesis),
+        lambda: status(ledger=doors["ledger"], genesis=team.genesis),
+        lambda: register(Model("assistant", team.digest(0)), **doors),
+    )
+    for act in acts:
+        with pytest.raises(LedgerLost, match="put a copy of its entries back") as caught:
+            act()
+
+        assert caught.value.exit_code == 5
+    assert doors["ledger"].read() == ()
 
 
 def test_what_is_known_is_not_registered_again(team: Team) -> None:

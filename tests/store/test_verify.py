@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from registry.adapters.ledgers.memory import MemoryLedger
 from registry.adapters.stores.directory import DirectoryStore
 from registry.adapters.stores.memory import MemoryStore
+from registry.cli.verify import _show
 from registry.core.digest import Digest, digest_of, short
 from registry.core.ledger.entry import Promote, Register
 from registry.core.manifest import Manifest
@@ -75,6 +77,19 @@ def test_a_whole_store_is_clean(house: House) -> None:
     assert set(house.verify().spare) == {*report.spare, spare}
     assert house.verify().is_clean
     assert house.glance().is_clean
+
+
+def test_a_ledger_that_is_gone_is_told_in_words(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing at all, or nothing that can be believed: there is no entry -1 to speak of."""
+    for genesis, ledger in ((house.desk.genesis, MemoryLedger()), (digest_of(b"another"), house.desk.ledger)):
+        report = verify(store=house.store, ledger=ledger, genesis=genesis)
+        _show(report)
+        said = capsys.readouterr().out
+
+        assert (report.is_clean, report.entries) == (False, 0)
+        assert "ledger broken before its first entry" in said
+        assert "-1" not in said
+    assert report.breach
 
 
 def test_a_damaged_shared_file_harms_both_models(house: House) -> None:

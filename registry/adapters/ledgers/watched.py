@@ -42,7 +42,8 @@ class WatchedLedger:
         seen = self._seen()
         mend = f"put the missing entries back from a copy; if the ledger was reset on purpose, remove {self.memory}"
         if seen is not None and len(entries) <= seen.index:
-            why = f"entry {seen.index} was written from here, and the last one now is {len(entries) - 1}"
+            now = f"the last one now is {len(entries) - 1}" if entries else "now there is none at all"
+            why = f"entry {seen.index} was written from here, and {now}"
             raise Replayed("the end of the ledger is gone", why=why, mend=mend)
         if seen is not None and (found := digest_of(entries[seen.index])) != seen.entry:
             why = f"{short(seen.entry)} was written from here, and {short(found)} stands there now"

@@ -19,7 +19,7 @@ from registry.core.ledger.entry import (
 )
 from registry.core.ledger.envelope import BadEnvelope, BadSignature, MisnamedKey, Verified, open_unverified, verify
 from registry.core.ledger.policy import Policy
-from registry.errors import IntegrityError, UsageError
+from registry.errors import IntegrityError
 
 
 class Breach(IntegrityError):
@@ -92,8 +92,14 @@ class Forked(IntegrityError):
     """An entry that was seen before is another one now."""
 
 
-class NotInitialised(UsageError):
-    """There is no ledger yet."""
+class LedgerLost(IntegrityError):
+    """There are no entries. Who has pinned a genesis has seen it written, so an empty ledger is a loss."""
+
+    def __init__(self, which: str = "") -> None:
+        """Say which ledger was pinned, where that is known."""
+        what = f"the pinned ledger {which} is not there" if which else "the pinned ledger is not there"
+        mend = "put a copy of its entries back; or, to start anew, take the genesis out of registry.toml"
+        super().__init__(what, why="this place is empty", mend=mend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +167,14 @@ def check_chain(entries: Iterable[bytes], genesis: Digest) -> Iterator[Link]:
         Each entry, once it is verified. What came before a breach is good; what comes after it is unknown.
 
     Raises:
-        NotInitialised: There are no entries.
+        LedgerLost: There are no entries.
         Breach: The first entry that breaks the ledger; its class says how.
     """
     chain = Chain(genesis)
     for data in entries:
         yield chain.extend(data)
     if chain.count == 0:
-        raise NotInitialised("the ledger is empty", why="nothing was ever decided here", mend="run `registry init`")
+        raise LedgerLost(short(genesis))
 
 
 def check_extends(links: Iterable[Link], seen: Head) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from registry.core.digest import Digest
-from registry.core.ledger.chain import Head, Link, NotInitialised, check_chain
+from registry.core.ledger.chain import Head, LedgerLost, Link, check_chain
 from registry.core.ledger.entry import Answer, PolicyEntry, Promote, Register, Rollback, StageDecision, moment_of
 from registry.core.ledger.names import Names, UnknownReference, nearest
 from registry.core.ledger.policy import Policy
@@ -132,7 +132,7 @@ def read_state(entries: Sequence[bytes], genesis: Digest) -> State:
     """Verify a ledger from its exact stored bytes, and say what it says.
 
     Raises:
-        NotInitialised: There are no entries.
+        LedgerLost: There are no entries.
         Breach: An entry breaks the ledger.
     """
     return state_of(check_chain(entries, genesis))
@@ -142,13 +142,13 @@ def state_of(links: Iterable[Link]) -> State:
     """Say what verified entries say, in one pass.
 
     Raises:
-        NotInitialised: There are none.
+        LedgerLost: There are none.
     """
     fold = _Fold()
     for link in links:
         fold.take(link)
     if fold.policy is None:
-        raise NotInitialised("the ledger is empty", why="nothing was ever decided here", mend="run `registry init`")
+        raise LedgerLost
     return State(
         entries=tuple(fold.entries),
         policy=fold.policy,
