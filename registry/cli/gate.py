@@ -1,5 +1,6 @@
 """`registry gate` and `registry promote`: may this model enter that stage?"""
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from registry.core.gate.verdict import Verdict
 
 EXIT = {"GO": 0, "NO-GO": 3, "HOLD": 4}
+WIDTH = 130
 COLOURS = {"PASS": "green", "FAIL": "red", "UNDECIDED": "yellow"}
 
 Model = Annotated[str, typer.Argument(help="A model, model@hex, a stage, stage@N or a digest.")]
@@ -90,7 +92,8 @@ def _show(verdict: "Verdict", *, explain: bool) -> None:
         table.add_row(mark, escape(line.rule), line.value, line.interval, line.n)
         if explain or line.mark != "PASS":
             table.add_row("", f"[dim]{escape(line.sentence)}[/]")
-    console = Console(highlight=False)
+    # why: a log has no width of its own, and the longest rule should stand on one line there.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     console.print(table)
     if flips := flip_lines(verdict):
         console.print(f"\nPassed before, not now ({len(verdict.flips):,}): {escape(', '.join(flips))}")

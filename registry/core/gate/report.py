@@ -59,11 +59,15 @@ def _line(rule: RuleVerdict) -> Line:
 
 
 def _cut(number: str | None) -> str:
-    """A decimal string cut, not rounded, to four decimals: a cell to glance at; the verdict keeps all nine."""
+    """A decimal string cut, not rounded: a cell to glance at; the verdict keeps all nine decimals.
+
+    Four decimals are shown, or as many as it takes to see two digits that are not zero.
+    """
     if number is None:
         return ""
     whole, point, rest = number.partition(".")
-    return f"{whole}{point}{rest[:4]}"
+    zeros = len(rest) - len(rest.lstrip("0")) if whole.lstrip("-") == "0" else 0
+    return f"{whole}{point}{rest[: max(4, zeros + 2)]}"
 
 
 def _row(line: Line) -> str:
