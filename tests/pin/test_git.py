@@ -162,6 +162,41 @@ def test_only_commits_of_nothing_but_locks_are_passed_over(plain: Project) -> No
     assert mixed == GitCodebase(plain.root).head()
 
 
+@pytest.mark.parametrize("flag", ["--skip-worktree", "--assume-unchanged"])
+@pytest.mark.parametrize("path", [".gitignore", "with space/ü.txt"])
+def test_a_change_that_git_was_told_to_overlook_is_seen(plain: Project, flag: str, path: str) -> None:
+    """Whatever hides it from status; what is as git has it hides nothing."""
+    plain.write(path, ".registry/\n*.tmp\n")
+    plain.commit()
+    plain.git("update-index", flag, path)
+    codebase = GitCodebase(plain.root)
+    unchanged = codebase.dirty()
+    plain.write(path, ".registry/\nmore\n")
+    changed = codebase.dirty()
+    (plain.root / path).unlink()
+    (plain.root / path).symlink_to("manifests")
+    linked = codebase.dirty()
+
+    assert ([], [path], [path]) == (list(unchanged), list(changed), list(linked))
+
+
+def test_a_file_that_is_gone_is_a_change_unless_the_checkout_is_sparse(plain: Project) -> None:
+    """Sparse checkouts mark what they leave out; a file that they left out and somebody wrote anew is looked at."""
+    plain.write("left/out.txt", "x")
+    plain.write("assumed.txt", "x")
+    plain.commit()
+    plain.git("update-index", "--assume-unchanged", "assumed.txt")
+    (plain.root / "assumed.txt").unlink()
+    plain.git("sparse-checkout", "set", "manifests")
+    codebase = GitCodebase(plain.root)
+    left_out = codebase.dirty()
+    plain.write("left/out.txt", "y")
+
+    assert not (plain.root / "left/out.txt").is_symlink()
+    assert ["assumed.txt"] == list(left_out)
+    assert ["assumed.txt", "left/out.txt"] == list(codebase.dirty())
+
+
 @pytest.mark.parametrize("revision", ["--help", "HEAD:manifests", "nothing", "", "HEAD^{tree}"])
 def test_what_is_no_commit_resolves_to_none(plain: Project, revision: str) -> None:
     """Options, trees and files are no revisions."""

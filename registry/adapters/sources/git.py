@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -54,12 +55,12 @@ class GitCodebase:
         return _commit_of(self.repo, revision)
 
     def dirty(self) -> Sequence[str]:
-        """Changed, staged, unmerged and untracked paths, and those that git was told not to look at."""
+        """Changed, staged, unmerged and untracked paths, also changed ones that git was told not to look at."""
         with _explained("looking for changes"):
             status = self.repo.git.status("--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
             changed = {line[3:] for line in _split(status)}
-            # why: `git update-index --assume-unchanged` hides a change from status; ls-files marks it in lower case.
-            hidden = {line[2:] for line in _split(self.repo.git.ls_files("-v", "-z")) if line[0].islower()}
+            listed = _split(self.repo.git.ls_files("-v", "-z"))
+            hidden = {line[2:] for line in listed if self._hides_change(line[0], line[2:])}
         return sorted(path for path in changed | hidden if not self._is_lock(path))
 
     def committed(self, path: str) -> bytes | None:
@@ -70,6 +71,22 @@ class GitCodebase:
             except (KeyError, ValueError):
                 return None
             return bytes(blob.data_stream.read()) if blob.type == "blob" else None
+
+    def _hides_change(self, mark: str, path: str) -> bool:
+        """Whether `ls-files -v` marks `path` as one that status does not look at, and it is not as git has it.
+
+        The mark is in lower case after `update-index --assume-unchanged`, and S after `--skip-worktree`, which sparse
+        checkouts set on files that they leave out.
+        """
+        if not (mark.islower() or mark == "S"):
+            return False
+        file = Path(self.repo.working_tree_dir, path)
+        if not os.path.lexists(file):
+            return mark not in "Ss"
+        if file.is_symlink() or not file.is_file():
+            return True
+        # why: as `git status` compares, so that line ends and filters count as they do elsewhere.
+        return bool(self.repo.git.hash_object("--", path) != self.repo.git.rev_parse(f":0:{path}"))
 
     def _only_locks(self, commit: str) -> bool:
         names = _split(self.repo.git.diff_tree("--no-commit-id", "--name-only", "-r", "-z", commit))
