@@ -1,6 +1,7 @@
 """DVC as a source, beyond what a whole pin shows."""
 
 import fcntl
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from registry.adapters.sources.twins import Twins
 from registry.adapters.sources.workspace import WorkspaceSources
 from registry.core.digest import DigestMismatch, digest_of
 from registry.errors import ConflictError, UsageError
-from tests.pin.project import Project
+from tests.pin.project import Project, run
 
 _NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=8).filter(
     lambda name: name not in {".", ".."}
@@ -164,3 +165,29 @@ def test_an_out_that_is_not_here_is_told_with_dvcs_mend(project: Project, gone: 
     with pytest.raises(NotFetched, match=gone) as caught:
         project.sources().find(f"dvc:{wanted}")
     assert "dvc pull" in caught.value.mend
+
+
+FIND = """
+import sys
+from pathlib import Path
+from registry.adapters.sources.workspace import WorkspaceSources
+from registry.errors import RegistryError
+try:
+    WorkspaceSources(Path(sys.argv[1]), Path(sys.argv[1], ".registry/cache")).find("dvc:models/base")
+except RegistryError as error:
+    print(error.exit_code, error)
+"""
+
+
+@pytest.mark.parametrize("locked", ["models/base", "manifests/heldout"])
+def test_what_dvc_may_not_read_is_told_with_the_mend(project: Project, locked: str) -> None:
+    """DVC looks into every directory, and says so in a traceback."""
+    place = project.root / locked
+    place.chmod(0)
+    rootless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    told = run([*rootless, sys.executable, "-c", FIND, str(project.root)], Path(__file__).parents[2])
+    place.chmod(0o755)
+
+    assert told.startswith(f"1 {place}")
+    assert "Permission denied" in told
+    assert "chmod -R u+rX" in told

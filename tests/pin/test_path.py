@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +45,46 @@ def test_a_directory_is_its_files_by_relative_path(tmp_path: Path) -> None:
     (tmp_path / "m" / "empty").mkdir()
 
     assert paths(tmp_path, "m") == ["a.txt", "a/b/d.txt", "a/c.txt", "b.txt"]
+
+
+UNREADABLE = """
+import sys
+from pathlib import Path
+from registry.adapters.sources.path import find_path
+from registry.adapters.stores.memory import MemoryStore
+from registry.errors import RegistryError
+try:
+    MemoryStore().put_files(find_path(Path(sys.argv[1]), sys.argv[2]).files)
+except RegistryError as error:
+    print(type(error).__name__, error.exit_code, error.what, error.why, error.mend, sep="|")
+"""
+
+
+@pytest.mark.parametrize(
+    ("locked", "mode", "location"),
+    [
+        ("m", 0, "m"),
+        ("m/a", 0, "m"),
+        ("m/a", 0o444, "m"),
+        ("m/a/b", 0, "m"),
+        ("m/a/b/c.txt", 0, "m"),
+        ("m/a/b/c.txt", 0, "m/a/b/c.txt"),
+        ("m/a", 0, "m/a/b/c.txt"),
+    ],
+)
+def test_what_may_not_be_read_is_told_with_the_mend(tmp_path: Path, locked: str, mode: int, location: str) -> None:
+    """Rights are missing: neither a slip in the config nor a change while it was read."""
+    fill(tmp_path, "m/a/b/c.txt", "m/d.txt")
+    (tmp_path / locked).chmod(mode)
+    rootless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    command = [*rootless, sys.executable, "-c", UNREADABLE, str(tmp_path), location]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    (tmp_path / locked).chmod(0o755)
+
+    kind, code, what, why, mend = done.stdout.strip().split("|") if done.stdout else done.stderr.splitlines()[-5:]
+    assert ("Unreadable", "1", "Permission denied") == (kind, code, why)
+    assert "cannot be read" in what
+    assert "chmod -R u+rX " in mend
 
 
 def test_one_file_is_a_tree_of_one(tmp_path: Path) -> None:

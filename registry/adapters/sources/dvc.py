@@ -16,7 +16,7 @@ from typing import Any
 from registry.adapters.sources.extra import missing_extra
 from registry.adapters.sources.observed import md5
 from registry.adapters.sources.outs import Out, Promise, differs, listed_in, spoken
-from registry.adapters.sources.path import PathFile, files_at
+from registry.adapters.sources.path import PathFile, failed, files_at
 from registry.adapters.sources.twins import Twins
 from registry.core.digest import DigestMismatch
 from registry.core.document import did_you_mean
@@ -223,5 +223,7 @@ def _explained(doing: str) -> Iterator[None]:
         ) from None
     except NotDvcRepoError:
         raise UsageError("there is no DVC project here", mend="run `dvc init`") from None
-    except DvcException as error:
+    except PermissionError as error:
+        raise failed(str(error.filename), error) from None
+    except (DvcException, OSError) as error:
         raise DvcFailed(f"DVC failed at {doing}", why=str(error)) from None

@@ -1,5 +1,6 @@
 """Files and directories of a file system, never through a symlink and never anything but regular files."""
 
+import errno
 import io
 import os
 import stat
@@ -11,14 +12,20 @@ from typing import BinaryIO, cast
 from registry.core.pin import Source
 from registry.core.reference import NothingThere
 from registry.core.tree import UnsafeName, check_name, check_names
-from registry.errors import ConflictError, UsageError
+from registry.errors import ConflictError, RegistryError
 from registry.ports import Found
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # why: without O_NONBLOCK, opening a FIFO that took a file's place would wait for ever.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _KINDS = {stat.S_IFLNK: "a symlink", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
+# why: this is how the system says that something of another kind, or nothing, stands there now.
+_REPLACED = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}
 _RELINK = "put the file there; for DVC: `dvc config cache.type reflink,hardlink,copy && dvc checkout --relink`"
+
+
+class Unreadable(RegistryError):
+    """A file or directory is there, but the system does not let us read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ class PathFile:
         try:
             handle = _open_below(self.top, self.steps)
         except OSError as error:
-            raise _changed(self.path, error.strerror or "it is gone") from None
+            raise failed(self.path, error, str(self.place)) from None
         if _seen(os.fstat(handle)) != self.seen:
             os.close(handle)
             raise _changed(self.path, "another file took its place, or it was written to")
@@ -64,6 +71,7 @@ def find_path(root: Path, location: str) -> Found:
     Raises:
         NothingThere: Nothing is there, or only empty directories.
         UnsafeName: A symlink, device, FIFO, socket or `.git` on the way or inside, or a name that a tree cannot hold.
+        Unreadable: The rights to read it are missing, or the disk fails.
     """
     files = files_at(root, location)
     return Found(files, Source(kind="path", location=location), lambda tree: check_unchanged(files))
@@ -89,6 +97,19 @@ def files_at(root: Path, location: str) -> Sequence[PathFile]:
 def seen_at(top: Path, steps: tuple[str, ...], path: str) -> PathFile:
     """The regular file that `steps` lead to from `top`, to be called `path`. Raises UnsafeName as `find_path`."""
     return replace(_file(top, steps, os.lstat(top.joinpath(*steps))), path=path)
+
+
+def failed(path: str, error: OSError, place: str = "") -> RegistryError:
+    """The complaint that what was listed a moment ago cannot be opened; `place` is all of its path."""
+    why = error.strerror or str(error)
+    if error.errno in _REPLACED:
+        return _changed(path, why)
+    mend = (
+        f"give yourself the right to read it: `chmod -R u+rX {place or path}`"
+        if isinstance(error, PermissionError)
+        else ""
+    )
+    return Unreadable(f"{path} cannot be read", why=why, mend=mend or "run it again when the disk can be read")
 
 
 def _split(root: Path, location: str) -> tuple[Path, tuple[str, ...]]:
@@ -134,28 +155,37 @@ class _Walk:
             yield _file(self.top, self.steps, status)
 
     def _below(self, handle: int, name: str, inside: tuple[str, ...]) -> Iterator[PathFile]:
-        below = os.open(name, _DIRECTORY, dir_fd=handle)
+        try:
+            below = os.open(name, _DIRECTORY, dir_fd=handle)
+        except OSError as error:
+            raise failed(self._spoken(inside), error) from None
         try:
             yield from self._inside(below, inside)
         finally:
             os.close(below)
 
     def _inside(self, handle: int, inside: tuple[str, ...]) -> Iterator[PathFile]:
-        with os.scandir(handle) as children:
-            entries = sorted(children, key=lambda child: child.name)
-        for child in entries:
-            steps = (*inside, child.name)
+        try:
+            with os.scandir(handle) as children:
+                seen = {child.name: child.stat(follow_symlinks=False) for child in children}
+        except OSError as error:
+            raise failed(self._spoken(inside), error) from None
+        for name, status in sorted(seen.items()):
+            steps = (*inside, name)
             path = "/".join(steps)
             check_name(path)
-            if child.name == ".git":
+            if name == ".git":
                 mend = "pin it as git+PATH@REVISION, or remove .git"
                 raise UnsafeName(f"{path!r} is a git repository", why="its history is not content", mend=mend)
-            status = child.stat(follow_symlinks=False)
             if stat.S_ISDIR(status.st_mode):
-                yield from self._below(handle, child.name, steps)
+                yield from self._below(handle, name, steps)
             else:
                 file = _file(self.top, (*self.steps, *steps), status)
                 yield replace(file, path=path)
+
+    def _spoken(self, inside: tuple[str, ...]) -> str:
+        """A directory of the location, as people write it."""
+        return "/".join((self.location.rstrip("/"), *inside))
 
 
 def _file(top: Path, steps: tuple[str, ...], status: os.stat_result) -> PathFile:
@@ -183,9 +213,11 @@ def _seen(status: os.stat_result) -> tuple[int, int, int, int]:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _unreachable(location: str, error: OSError) -> UsageError:
+def _unreachable(location: str, error: OSError) -> RegistryError:
     if isinstance(error, FileNotFoundError):
         return NothingThere(f"there is no {location}", mend="paths count from the directory of registry.toml")
+    if error.errno not in _REPLACED:
+        return failed(location, error)
     # why: with O_NOFOLLOW a symlink answers ELOOP, or ENOTDIR where a directory was wanted.
     return UnsafeName(f"{location} cannot be reached", why=f"{error.strerror}; symlinks are not followed")
 
