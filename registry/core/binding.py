@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from registry.core.canonical import NotCanonical
 from registry.core.digest import Digest, DigestMismatch, check, short
 from registry.core.heldout.evidence import Evidence
 from registry.core.manifest import Manifest
@@ -34,7 +35,7 @@ def read_proof(tree: Tree, label: bytes) -> Proof:
         DigestMismatch: A file has other bytes than the evidence says.
         NotCanonical: `label` is not the one spelling of an evidence record.
     """
-    evidence = Evidence.parse(label)
+    evidence = _parsed(label)
     files = {entry.path: entry.digest for entry in tree.entries}
     digest = files[LABEL]
     check(label, digest)
@@ -48,6 +49,14 @@ def read_proof(tree: Tree, label: bytes) -> Proof:
             why = f"it hashes to {short(files[name])}, the evidence says {short(promised)}"
             raise DigestMismatch(f"{name} was changed after the evaluation", why=why, mend="run `dvc repro`")
     return Proof(digest, evidence, files)
+
+
+def _parsed(label: bytes) -> Evidence:
+    try:
+        return Evidence.parse(label)
+    except NotCanonical as error:
+        why = f"{error.what}; {error.why}" if error.why else error.what
+        raise type(error)(f"{LABEL} is not as the evaluation wrote it", why=why, mend="run `dvc repro`") from None
 
 
 def check_bound(evidence: Evidence, manifest: Manifest) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from registry.core.reference import UnknownArtefact
 from registry.core.tree import Tree
 from registry.errors import Faults, IntegrityError, RegistryError, UsageError
 from registry.ports import OpenFile
-from registry.verbs.pin import DirtyTree, OtherCommit
+from registry.verbs.pin import DirtyTree, Misplaced, NotCommitted, OtherCommit, check_committed, check_place
 from tests.pin.project import CONFIG, HERE, THERE, Project
 
 
@@ -440,3 +441,50 @@ def test_evidence_in_another_spelling_is_refused(plain: Project) -> None:
 
     with pytest.raises(IntegrityError, match="canonical"):
         plain.pin(config + "evidence: prepared\n")
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data[:-20], lambda data: b'{"form":"other"}', lambda _: b""])
+def test_a_cut_label_of_evidence_is_told_by_name(plain: Project, spoil: Callable[[bytes], bytes]) -> None:
+    """Not only that some JSON somewhere ends too early."""
+    plain.write("models/base/config.json", "x")
+    plain.commit()
+    config = "llm_sha: models/base\ntokenizer_sha: models/base\n"
+    plain.prepare_evidence(plain.pin(config).manifest)
+    plain.write("prepared/evidence.json", spoil((plain.root / "prepared/evidence.json").read_bytes()))
+    plain.commit()
+
+    with pytest.raises(IntegrityError, match=r"evidence\.json") as caught:
+        plain.pin(config + "evidence: prepared\n")
+    assert (5, "run `dvc repro`") == (caught.value.exit_code, caught.value.mend)
+    assert caught.value.why
+
+
+# --- the config -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", ["cfg/m.yaml", "m.yaml", "manifests/sub/m.yaml", "/etc/m.yaml", "manifests/", "Manifests/m.yaml", ""]
+)
+def test_a_config_elsewhere_is_refused(path: str) -> None:
+    """Its lock file would make the tree dirty, and each pin another model."""
+    with pytest.raises(Misplaced, match="no place for a config") as caught:
+        check_place(path)
+    assert (2, True) == (caught.value.exit_code, "manifests/" in caught.value.mend)
+    check_place("manifests/m.yaml")
+
+
+def test_a_config_that_the_last_commit_does_not_have_is_refused(plain: Project) -> None:
+    """New, ignored by git, hidden from it, or changed: nobody else could make the model."""
+    codebase = plain.sources().codebase
+    plain.write("manifests/m.yaml", CONFIG)
+    plain.write(".git/info/exclude", "manifests/m.yaml\n")
+    with pytest.raises(NotCommitted, match="is not committed") as new:
+        check_committed("manifests/m.yaml", CONFIG.encode(), codebase)
+    plain.git("add", "-f", "manifests/m.yaml")
+    plain.commit()
+    check_committed("manifests/m.yaml", CONFIG.encode(), codebase)
+    with pytest.raises(NotCommitted, match="not committed as it is") as changed:
+        check_committed("manifests/m.yaml", CONFIG.encode() + b"#", codebase)
+
+    assert (3, 3) == (new.value.exit_code, changed.value.exit_code)
+    assert "git add -f manifests/m.yaml" in new.value.mend
