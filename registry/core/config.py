@@ -119,7 +119,7 @@ class _Reading:
     def config(self, stem: str) -> Config:
         for key in REQUIRED:
             if key not in self.pairs:
-                self.document.fault(self.document.root, f"the key {key!r} is missing")
+                self.document.fault(self.document.root, f"the key {key!r} is missing", mend=f"add `{key}: LOCATION`")
         stand_in = Located("missing", None, "missing")
         adapters = self.references("adapters")
         versions, fixtures = self.tools()
@@ -149,7 +149,8 @@ class _Reading:
         if _NAME.fullmatch(stem) or "name" in self.pairs:
             return stem
         why = f"the file's name cannot be one: {stem!r} has other signs than letters, digits and ._-"
-        self.document.fault(self.document.root, "the key 'name' is missing", why=why)
+        mend = "add `name: NAME`, or call the file NAME.yaml"
+        self.document.fault(self.document.root, "the key 'name' is missing", why=why, mend=mend)
         return stem
 
     def table(self, key: str, read: Callable[[str], str]) -> dict[str, str]:

@@ -213,10 +213,12 @@ def _matches(pin: Pin, text: str) -> bool:
 def _unknown(reference: Registered, role: Role, known: Known) -> UnknownArtefact:
     what = f"{reference.name}@{reference.short} is not registered as {role}"
     if pins := known.artefacts(role, reference.name):
-        return UnknownArtefact(what, why=f"{reference.name} is known as {_listed(pins)}")
+        mend = "write one of these labels, or at least four hex digits of the digest"
+        return UnknownArtefact(what, why=f"{reference.name} is known as {_listed(pins)}", mend=mend)
     if others := known.artefacts(None, reference.name):
         roles = ", ".join(sorted({pin.role for pin in others}))
-        return UnknownArtefact(what, why=f"{reference.name} is known, but as {roles}")
+        mend = f"register it as {role} too: `registry add {role} {reference.name}@{reference.short}=LOCATION`"
+        return UnknownArtefact(what, why=f"{reference.name} is known, but as {roles}", mend=mend)
     add = f"registry add {role} {reference.name}@{reference.short}=LOCATION"
     near = did_you_mean(reference.name, {pin.name for pin in known.pins if pin.role == role})
     return UnknownArtefact(

@@ -173,6 +173,7 @@ def test_the_name_is_the_files_unless_it_is_given() -> None:
     assert read(LEAST, "manifests/release.v2.yaml").name == "release.v2"
     assert read(LEAST + "name: other\n").name == "other"
     assert "the key 'name' is missing" in faults(LEAST, "my model.yaml")
+    assert "add `name: NAME`" in faults(LEAST, "my model.yaml")
 
 
 @given(st.decimals(min_value=-(10**9), max_value=10**9, places=9, allow_nan=False))

@@ -73,4 +73,4 @@ def test_without_a_registry_the_location_is_refused(tmp_path: Path) -> None:
     """With the setting that names one."""
     with pytest.raises(UsageError, match="cannot be looked up") as caught:
         WorkspaceSources(tmp_path, tmp_path / "cache").find("mlflow:models:/judge/2")
-    assert "MLFLOW_TRACKING_URI" in caught.value.mend
+    assert caught.value.mend == "set MLFLOW_TRACKING_URI"

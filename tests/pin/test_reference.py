@@ -126,8 +126,9 @@ def test_fewer_than_four_digits_are_only_a_label() -> None:
     """One pin in 256 would match two digits by chance."""
     one = pin_of("LLM", None)
 
-    with pytest.raises(UnknownArtefact):
+    with pytest.raises(UnknownArtefact) as caught:
         resolve(Registered("LLM", hex_of(one.digest)[:3]), "llm", FakeState([one]))
+    assert "at least four hex digits" in caught.value.mend
 
 
 def test_an_unknown_label_lists_the_candidates() -> None:

@@ -83,7 +83,7 @@ class WorkspaceSources:
                 return find_git(self.root, place, scratch=self._empty())
             case InMlflow() as place:
                 if self.mlflow_uri is None:
-                    mend = "set `mlflow.uri` in registry.toml, or MLFLOW_TRACKING_URI"
+                    mend = "set MLFLOW_TRACKING_URI"
                     raise UsageError(f"{location} cannot be looked up", why="no MLflow is configured", mend=mend)
                 return find_mlflow(place, scratch=self._empty(), uri=self.mlflow_uri)
             case InPackage() as place:
