@@ -10,6 +10,7 @@ from pathlib import Path
 from registry.adapters import durable
 from registry.adapters.hosts.filling import Open, each, fill, make_parents
 from registry.adapters.hosts.ground import RELEASES, STAGING
+from registry.adapters.hosts.modes import is_sealed, seal, unlock
 from registry.adapters.hosts.record import Book
 from registry.core.bundle.layout import LOCK, Lock
 from registry.core.canonical import NotCanonical
@@ -59,21 +60,23 @@ class Delivery:
 
         The release may be the one that is being served, so it keeps its directory and all its good files.
         """
-        # why first: a link in place of a directory would make files elsewhere look like ours.
+        # why first: in a directory that may not be read, nothing that is wrong would show.
+        self.mended += unlock(self.home)
+        # why next: a link in place of a directory would make files elsewhere look like ours.
         strange = sorted(self._strange())
         for path in strange:
             durable.discard(self.home / path)
         damaged = self._damaged()
         gone = {entry.path for entry in damaged}
         self.reused = [entry for entry in self.tree.entries if entry.path not in gone]
-        if not strange and not damaged:
+        self.mended = sorted({*self.mended, *strange, *gone})
+        if not self.mended:
             return
         staged = self._stage(damaged)
         for entry in damaged:
             self._put_back(staged, entry)
         durable.settle(self.home)
         self._note(damaged)
-        self.mended = sorted([*strange, *gone])
 
     def _put_back(self, staged: Path, entry: Entry) -> None:
         target = self.home / entry.path
@@ -96,7 +99,7 @@ class Delivery:
     def _link(self, entry: Entry, staged: Path) -> bool:
         """Give a good file of an earlier release another name. Releases share it; nobody may write to either."""
         for path in self._candidates(entry.digest):
-            if not self.book.holds(path, entry):
+            if not (self.book.holds(path, entry) and seal(self.book.root / path)):
                 continue
             make_parents(staged, entry.path)
             self._linked |= self.book.inode(path)
@@ -118,15 +121,23 @@ class Delivery:
             yield from self._hints.get(digest, ())
 
     def _damaged(self) -> list[Entry]:
-        """The entries that the release has not, or not with their bytes."""
+        """The entries that the release has not, or not with their bytes; where only the mode is wrong it is mended."""
         found: list[Entry] = []
 
         def look(entry: Entry) -> None:
-            if not self.book.holds(f"{self.name}/{entry.path}", entry):
+            path = self.home / entry.path
+            was_sealed = is_sealed(path)
+            if not (self.book.holds(f"{self.name}/{entry.path}", entry) and seal(path)):
                 found.append(entry)
+            elif not was_sealed:
+                self.mended.append(entry.path)
 
-        each(look, [entry for entry in self.tree.entries if not self.book.knows(f"{self.name}/{entry.path}", entry)])
+        each(look, [entry for entry in self.tree.entries if not self._is_known(entry)])
         return sorted(found, key=lambda entry: entry.path)
+
+    def _is_known(self, entry: Entry) -> bool:
+        path = f"{self.name}/{entry.path}"
+        return is_sealed(self.book.root / path) and self.book.knows(path, entry)
 
     def _strange(self) -> Iterator[str]:
         """What lies in the release and is none of its files; links are never followed."""
