@@ -1,12 +1,12 @@
 """Stage `base`: train a small Llama from scratch, or take one over from a directory or a Hub."""
 
+import sys
 from pathlib import Path
-
-from imported import MODEL_FILES, take_over
 
 from registry.training.artefact import write_curve, write_metrics
 from registry.training.runtime import machine, prepare
 from registry.training.settings import Settings, read_settings
+from registry.workspace.imported import MODEL_FILES, take_over
 
 OUT = Path("models/base")
 
@@ -17,7 +17,7 @@ def main() -> None:
     if settings.base.source == "scratch":
         train(settings)
     else:
-        take_over(settings.base.source, OUT, MODEL_FILES)
+        print(take_over(settings.base.source, OUT, MODEL_FILES), file=sys.stderr)
         write_metrics(Path("metrics/base.json"), {"source": settings.base.source})
         write_curve(Path("plots/base.csv"), [{"step": 0, "loss": 0.0}])
 

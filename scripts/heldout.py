@@ -5,8 +5,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from subject import Described, describe
-
 from registry.adapters.engines.transformers_engine import Layout, Settings, TransformersEngine
 from registry.adapters.environment import read_environment
 from registry.adapters.sandbox import LocalSandbox
@@ -15,13 +13,14 @@ from registry.core.heldout.suite import Suite
 from registry.training.runtime import prepare
 from registry.training.settings import read_settings
 from registry.verbs.evaluate import Plan, evaluate
+from registry.workspace.subject import Described, describe
 
 
 def main(name: str) -> None:
     """Write `evaluation/NAME/` and the metrics of the suite."""
     settings = read_settings()
     prepare(settings.heldout.threads, 0)
-    described = describe(Path(f"manifests/{name}.yaml"))
+    described = describe(Path(f"manifests/{name}.yaml"), Path.cwd())
     engine = TransformersEngine(
         layout_of(described),
         Settings(settings.heldout.dtype, settings.heldout.batch_size, settings.heldout.threads),

@@ -1,14 +1,14 @@
 """Stage `tokenizer`: learn the vocabulary, or take over the one that belongs to an imported base."""
 
 from itertools import islice
+import sys
 from pathlib import Path
-
-from imported import TOKENIZER_FILES, take_over
 
 from registry.training.artefact import write_metrics
 from registry.training.documents import read_conversations
 from registry.training.settings import read_settings
 from registry.training.vocabulary import learn_tokenizer, load_tokenizer, save_tokenizer
+from registry.workspace.imported import TOKENIZER_FILES, take_over
 
 OUT = Path("models/tokenizer")
 TEMPLATE = Path("manifests/inputs/assistant.jinja")
@@ -22,7 +22,7 @@ def main() -> None:
     if settings.base.source == "scratch":
         save_tokenizer(learn_tokenizer(texts, settings.tokenizer.vocabulary), TEMPLATE.read_text(), OUT)
     else:
-        take_over(settings.base.source, OUT, TOKENIZER_FILES)
+        print(take_over(settings.base.source, OUT, TOKENIZER_FILES), file=sys.stderr)
     tokenizer = load_tokenizer(OUT)
     tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(texts))
     letters = sum(len(text) for text in texts)

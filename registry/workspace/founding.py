@@ -28,10 +28,10 @@ class NewKey:
 
 
 def new_key(name: str, passphrase: str | None = None) -> NewKey:
-    """Make the key `name` in the user's key directory; see `registry.adapters.keys.make_key` for the refusals."""
-    from registry.adapters.keys import key_directory, load_key, make_key
+    """Make the key `name` in the user's key directory; `key_path` and `make_key` of the keys' adapter may refuse."""
+    from registry.adapters.keys import key_path, load_key, make_key
 
-    files = make_key(key_directory(os.environ) / f"{name}.pem", passphrase=passphrase)
+    files = make_key(key_path(os.environ, name), passphrase=passphrase)
     return NewKey(load_key(files, passphrase=passphrase).key_id, files)
 
 

@@ -261,4 +261,4 @@ class Registry:
         from registry.adapters.hosts.directory import HostDirectory
         from registry.verbs.pull import pull
 
-        return pull(stage, state=self.state, store=self.store, host=HostDirectory(Path(directory)))
+        return pull(stage, read=lambda: self.state, store=self.store, host=HostDirectory(Path(directory)))

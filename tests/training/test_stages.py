@@ -12,7 +12,13 @@ from registry.training.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-WATCHED = ("registry/training/", "registry/adapters/engines/", "registry/core/heldout/", "scripts/")
+WATCHED = (
+    "registry/training/",
+    "registry/adapters/engines/",
+    "registry/core/heldout/",
+    "registry/workspace/",
+    "scripts/",
+)
 """Code whose every module must be declared; what lies below (canonical JSON, the doors) changes no result by itself."""
 
 

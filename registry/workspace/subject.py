@@ -19,11 +19,13 @@ from registry.verbs.evaluate import Subject
 from registry.verbs.gather import Gathered, InSuite, Part, gather
 
 SUITE = "manifests/heldout"
-ROOT = Path.cwd()
 
 
+@dataclass(frozen=True, slots=True)
 class Outputs:
-    """Locations as a stage sees them: `dvc:PATH` is the file that an earlier stage has just written."""
+    """Locations as a stage sees them, below `root`: `dvc:PATH` is the file that an earlier stage has just written."""
+
+    root: Path
 
     def find(self, location: str) -> Found:
         """Find the files at a path, or the source of a verifier.
@@ -33,7 +35,7 @@ class Outputs:
         """
         match parse_location(location):
             case InPath(path):
-                return find_path(ROOT, path)
+                return find_path(self.root, path)
             case InPackage() as place:
                 return find_package(place)
             case _:
@@ -61,15 +63,15 @@ class Described:
     code: Mapping[str, Digest]
 
 
-def describe(path: Path) -> Described:
-    """Read the config at `path`, and hash every part that it names.
+def describe(path: Path, root: Path) -> Described:
+    """Read the config at `path`, and hash every part that it names below `root`.
 
     Raises:
         Faults: A part is not there, or the config is not understood.
     """
     config = replace(parse_config(path.read_bytes(), str(path)), evidence=None)
-    gathered = gather(config, sources=Outputs(), state=Nothing(), suite=SUITE)
-    suite = suite_of({file.path: _bytes(file) for file in find_path(ROOT, SUITE).files})
+    gathered = gather(config, sources=Outputs(root), state=Nothing(), suite=SUITE)
+    suite = suite_of({file.path: _bytes(file) for file in find_path(root, SUITE).files})
     digests = {key: {part.name: _hashed(part).digest for part in parts} for key, parts in gathered.parts.items()}
     one = {key: next(iter(found.values()), None) for key, found in digests.items()}
     llm, tokenizer = one["llm_sha"], one["tokenizer_sha"]

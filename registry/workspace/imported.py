@@ -1,7 +1,6 @@
 """A base that comes from elsewhere: a directory, or a Hub at a commit, read through the registry's own sources."""
 
 import shutil
-import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -13,8 +12,8 @@ MODEL_FILES = ("*.safetensors", "*.safetensors.index.json", "config.json", "gene
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 
 
-def take_over(location: str, destination: Path, patterns: tuple[str, ...]) -> None:
-    """Copy the files at `location` that match `patterns`, checked, and say which commit they are from.
+def take_over(location: str, destination: Path, patterns: tuple[str, ...]) -> str:
+    """Copy the files at `location` that match `patterns`, checked; the sentence says which commit they are from.
 
     Raises:
         NothingThere: No file matches.
@@ -33,6 +32,6 @@ def take_over(location: str, destination: Path, patterns: tuple[str, ...]) -> No
             with file.open() as reader, (destination / file.path).open("wb") as writer:
                 shutil.copyfileobj(reader, writer)
         revision = f" at {found.source.revision}" if found.source.revision else ""
-        print(f"took {len(wanted)} files from {location}{revision}", file=sys.stderr)
+        return f"took {len(wanted)} files from {location}{revision}"
     finally:
         sources.close()
