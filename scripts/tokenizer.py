@@ -1,7 +1,7 @@
 """Stage `tokenizer`: learn the vocabulary, or take over the one that belongs to an imported base."""
 
-from itertools import islice
 import sys
+from itertools import islice
 from pathlib import Path
 
 from registry.training.artefact import write_metrics
