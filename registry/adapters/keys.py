@@ -4,10 +4,13 @@ A passphrase comes from a file or from a caller who asked a person for it; never
 environment, where other programs can read it. The environment may only say where the files are.
 """
 
+import errno
 import os
+import re
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +31,7 @@ LEAST_PASSPHRASE = 12
 """Fewest characters of a passphrase that a person chose. PKCS#8 encryption stretches it by 2048 rounds only."""
 
 _MAX_BYTES = 65_536
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_WRONLY
 
 
@@ -37,6 +41,14 @@ class UnsafeKey(UsageError):
 
 class NoKey(UsageError):
     """There is no key where one was looked for."""
+
+
+class OutOfReach(UsageError):
+    """The system does not let us look at, read or write the place of a key."""
+
+
+class BadName(UsageError):
+    """A key cannot be called that."""
 
 
 class KeyExists(UsageError):
@@ -81,11 +93,28 @@ class KeyFiles:
 
 
 def key_directory(environment: Mapping[str, str]) -> Path:
-    """Where keys live by default: `$XDG_CONFIG_HOME/lockstep/keys`, or the same below `~/.config`."""
+    """Where keys live by default: `$XDG_CONFIG_HOME/lockstep/keys`, or the same below `~/.config`.
+
+    Raises:
+        NoKey: There is no home directory, as for a user in a container who has a number and no account.
+    """
     configured = environment.get("XDG_CONFIG_HOME", "")
     # why: the XDG specification says that a relative path there is to be ignored.
-    base = Path(configured) if configured.startswith("/") else Path.home() / ".config"
+    base = Path(configured) if configured.startswith("/") else _home() / ".config"
     return base / "lockstep" / "keys"
+
+
+def key_path(environment: Mapping[str, str], name: str) -> Path:
+    """The file of the key `name` in the default directory.
+
+    Raises:
+        BadName: The name is no plain file name of at most 100 letters.
+        NoKey: As `key_directory`.
+    """
+    if not _NAME.fullmatch(name):
+        why = "it takes 1 to 100 letters, digits, and _ . - after the first"
+        raise BadName(f"a key cannot be called {name[:40]!r}", why=why, mend="choose a plain name, such as `default`")
+    return key_directory(environment) / f"{name}.pem"
 
 
 def find_key(environment: Mapping[str, str], name: str = "default") -> KeyFiles:
@@ -93,13 +122,15 @@ def find_key(environment: Mapping[str, str], name: str = "default") -> KeyFiles:
 
     Raises:
         NoKey: There is none.
+        OutOfReach: We may not look there.
+        BadName: See `key_path`.
     """
-    private = Path(environment.get(KEY_VARIABLE) or key_directory(environment) / f"{name}.pem")
-    if not private.exists():
+    private = Path(environment.get(KEY_VARIABLE) or key_path(environment, name))
+    if not private.name or not _is_there(private):
         raise NoKey(f"there is no key at {private}", mend=f"run `registry key new`, or set {KEY_VARIABLE} to its path")
     said = environment.get(PASSPHRASE_VARIABLE)
     beside = private.with_suffix(".passphrase")
-    passphrase = Path(said) if said else (beside if beside.exists() else None)
+    passphrase = Path(said) if said else (beside if _is_there(beside) else None)
     return KeyFiles(private, private.with_suffix(".pub"), passphrase)
 
 
@@ -114,20 +145,23 @@ def make_key(private: Path, *, passphrase: str | None = None) -> KeyFiles:
     Raises:
         KeyExists: There is a file already.
         UnsafeKey: The place is inside a git work tree, its directory is open to others, or the passphrase is short.
+        OutOfReach: We may not look or write there.
     """
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
     _check_place(private)
     if passphrase is not None and len(passphrase) < LEAST_PASSPHRASE:
         raise UnsafeKey("the passphrase is too short", why=f"it has fewer than {LEAST_PASSPHRASE} characters")
-    _make_directory(private.parent)
+    with _within_reach(private):
+        _make_directory(private.parent)
     kept = private.with_suffix(".passphrase") if passphrase is None else None
     files = KeyFiles(private, private.with_suffix(".pub"), kept)
     for path in (files.private, files.public, *([kept] if kept else [])):
-        if path.exists() or path.is_symlink():
+        if _is_there(path):
             raise KeyExists(f"{path} is there already", why="a key is never replaced", mend="choose another name")
     secret = passphrase or secrets.token_hex(16)
-    _write_key(files, generate_private_key(SECP256R1()), secret)
+    with _within_reach(private):
+        _write_key(files, generate_private_key(SECP256R1()), secret)
     return files
 
 
@@ -140,18 +174,49 @@ def load_key(files: KeyFiles, *, passphrase: str | None = None) -> FileSigner:
 
     Raises:
         NoKey: The key or its passphrase is not there.
-        UnsafeKey: Others can read it, or it lies inside a git work tree.
+        UnsafeKey: Others can read it, it is a link, or it lies inside a git work tree.
+        OutOfReach: We may not read it.
         KeyNotOpened: The file was changed, is no such key, or the passphrase is not its own.
     """
     _check_place(files.private)
-    data = _read_private(files.private)
+    data = _read_private(files.private, KEY_VARIABLE)
     if passphrase is None:
         if files.passphrase is None:
             mend = f"set {PASSPHRASE_VARIABLE} to a file that holds it, or type it when asked"
             raise NoKey(f"the passphrase of {files.private} is not known", mend=mend)
-        passphrase = _read_private(files.passphrase).decode("utf-8", "replace").rstrip("\r\n")
+        passphrase = _read_private(files.passphrase, PASSPHRASE_VARIABLE).decode("utf-8", "replace").rstrip("\r\n")
     private = _decrypt(files.private, data, passphrase)
     return FileSigner(private, _public_pem(private))
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        mend = f"set {KEY_VARIABLE} to the path of a key, or XDG_CONFIG_HOME to a directory of yours"
+        raise NoKey("keys lie below the home directory, and you have none", mend=mend) from None
+
+
+@contextmanager
+def _within_reach(path: Path) -> Iterator[None]:
+    """Tell what the system refuses as a fault of the key's place."""
+    try:
+        yield
+    # why RuntimeError: so a circle of links shows itself to `resolve`.
+    except (OSError, RuntimeError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        mend = f"see whose it and the directories above it are, or set {KEY_VARIABLE} to a key of yours"
+        raise OutOfReach(f"{path} cannot be read or written", why=why, mend=mend) from None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether anything is at `path`, also a link that leads nowhere."""
+    with _within_reach(path):
+        try:
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
 
 def _decrypt(path: Path, data: bytes, passphrase: str) -> "EllipticCurvePrivateKey":
@@ -202,14 +267,10 @@ def _make_directory(directory: Path) -> None:
         raise UnsafeKey(f"others may look into {directory}", mend=f"run `chmod 700 {directory}`")
 
 
-def _read_private(path: Path) -> bytes:
-    """Read a file that only its owner can read, and that is no link to another."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise NoKey(f"{path} is not there") from None
-    except OSError as error:
-        raise UnsafeKey(f"{path} cannot be read as a plain file", why=error.strerror or str(error)) from None
+def _read_private(path: Path, variable: str) -> bytes:
+    """Read a file that only its owner can read, and that is no link to another; `variable` is what names its path."""
+    with _within_reach(path):
+        fd = _open_private(path, variable)
     try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
@@ -217,13 +278,32 @@ def _read_private(path: Path) -> bytes:
         if (mode := stat.S_IMODE(found.st_mode)) & 0o077:
             mend = f"run `chmod 600 {path}`, and ask yourself who has read it"
             raise UnsafeKey(f"others may read {path}", why=f"its mode is {mode:04o}", mend=mend)
-        return os.read(fd, _MAX_BYTES)
+        with _within_reach(path):
+            return os.read(fd, _MAX_BYTES)
     finally:
         os.close(fd)
 
 
+def _open_private(path: Path, variable: str) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoKey(f"{path} is not there", mend=f"set {variable} to where it is") from None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        # why one step, not to the end: a mounted secret's link leads to `..data`, which itself moves with each change.
+        target = path.parent / path.readlink()
+        mend = f"if you trust what it leads to, set {variable} to that: {target}"
+        raise UnsafeKey(
+            f"{path} is no plain file", why="it is a link, and whoever made it chose the key", mend=mend
+        ) from None
+
+
 def _check_place(path: Path) -> None:
-    for place in path.absolute().resolve().parents:
-        if (place / ".git").exists():
+    with _within_reach(path):
+        places = path.absolute().resolve().parents
+    for place in places:
+        if _is_there(place / ".git"):
             why = f"{place} is a git work tree; what lies there is committed one day"
             raise UnsafeKey(f"the key {path} lies inside a repository", why=why, mend="keep keys outside of it")

@@ -2,8 +2,8 @@
 
 import os
 import subprocess
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -11,14 +11,17 @@ import pytest
 
 from registry.adapters.clocks import SystemClock
 from registry.adapters.keys import (
+    BadName,
     FileSigner,
     KeyExists,
     KeyFiles,
     KeyNotOpened,
     NoKey,
+    OutOfReach,
     UnsafeKey,
     find_key,
     key_directory,
+    key_path,
     load_key,
     make_key,
 )
@@ -225,6 +228,113 @@ def test_keys_are_found_where_the_environment_says(files: KeyFiles, tmp_path: Pa
     assert find_key({**home, "REGISTRY_KEY": str(files.private)}) == files
     elsewhere = {"REGISTRY_KEY": str(files.private), "REGISTRY_PASSPHRASE_FILE": str(made.passphrase)}
     assert find_key(elsewhere).passphrase == made.passphrase
+
+
+@contextmanager
+def nobody_is_asking(closed: Path) -> Iterator[None]:
+    """Close a file or directory to everybody, and be one of them: root is asked for no rights, so be nobody."""
+    mode = closed.stat().st_mode
+    closed.chmod(0o000)
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+        closed.chmod(mode)
+
+
+def test_a_place_without_rights_is_told_and_no_traceback(tmp_path: Path) -> None:
+    """Finding, opening and making: each names the place, and what to set."""
+    home = {"XDG_CONFIG_HOME": str(tmp_path)}
+    files = make_key(key_directory(home) / "default.pem")
+    acts: tuple[Callable[[], object], ...] = (
+        lambda: find_key(home),
+        lambda: find_key({"REGISTRY_KEY": str(files.private)}),
+        lambda: load_key(files),
+        lambda: make_key(files.private.parent / "other.pem"),
+        lambda: make_key(files.private.parent / "deep" / "other.pem"),
+    )
+    with nobody_is_asking(files.private.parent):
+        for act in acts:
+            with pytest.raises(OutOfReach, match="Permission denied") as caught:
+                act()
+
+            assert caught.value.exit_code == 2
+            assert "REGISTRY_KEY" in caught.value.mend
+    assert load_key(find_key(home))
+
+
+def test_a_key_file_without_rights_is_told(files: KeyFiles) -> None:
+    """Another's key, in a place that can be looked at, is still another's."""
+    with nobody_is_asking(files.private), pytest.raises(OutOfReach, match="Permission denied"):
+        load_key(files)
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch, files: KeyFiles) -> None:
+    """A number without an account, as containers have; a key that is named is found all the same."""
+
+    def nobody(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    for act in (lambda: key_directory({}), lambda: find_key({}), lambda: key_path({}, "ada")):
+        with pytest.raises(NoKey) as caught:
+            act()
+
+        assert "REGISTRY_KEY" in caught.value.mend
+        assert "XDG_CONFIG_HOME" in caught.value.mend
+    assert find_key({"REGISTRY_KEY": str(files.private)}) == files
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "../ada", ".hidden", "-x", "a" * 300, "a\x00b", "a b", "ä", "a\n"])
+def test_a_name_that_is_no_plain_file_name_is_refused(name: str, tmp_path: Path) -> None:
+    """It would lead out of the directory, or break; a usage error says what a name is."""
+    home = {"XDG_CONFIG_HOME": str(tmp_path)}
+    for act in (lambda: key_path(home, name), lambda: find_key(home, name)):
+        with pytest.raises(BadName) as caught:
+            act()
+
+        assert caught.value.mend
+    assert key_path(home, "ada.lovelace-2_b") == tmp_path / "lockstep" / "keys" / "ada.lovelace-2_b.pem"
+
+
+def test_a_place_that_cannot_be_is_told(tmp_path: Path) -> None:
+    """A name of 300 letters, a circle of links, a file where a directory should be, no file at all."""
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "file").touch(mode=0o600)
+    with pytest.raises(OutOfReach, match="too long"):
+        find_key({"REGISTRY_KEY": str(tmp_path / ("a" * 300))})
+    for place in (tmp_path / ("a" * 300) / "x.pem", tmp_path / "circle" / "x.pem", tmp_path / "file" / "x.pem"):
+        with pytest.raises(OutOfReach):
+            make_key(place)
+    for path in (tmp_path / "file" / "x.pem", Path("/")):
+        with pytest.raises(NoKey):
+            find_key({"REGISTRY_KEY": str(path)})
+
+
+def test_a_secret_behind_links_is_loaded_by_its_own_path(files: KeyFiles, tmp_path: Path) -> None:
+    """As mounted secrets lie: NAME leads to ..data/NAME, and ..data to the newest; the refusal says how."""
+    mount = tmp_path / "mount"
+    newest = mount / "..2026_01_02"
+    newest.mkdir(parents=True)
+    assert files.passphrase
+    real = files.private.rename(newest / "key.pem")
+    files.passphrase.rename(newest / "key.passphrase")
+    (mount / "..data").symlink_to(newest.name)
+    for name in ("key.pem", "key.passphrase"):
+        (mount / name).symlink_to(Path("..data") / name)
+    with pytest.raises(UnsafeKey, match="REGISTRY_KEY") as caught:
+        load_key(find_key({"REGISTRY_KEY": str(mount / "key.pem")}))
+    named = mount / "..data" / "key.pem"
+
+    assert str(named) in caught.value.mend
+    assert load_key(find_key({"REGISTRY_KEY": str(named)})).key_id == key_id_of(files.public.read_text())
+    linked = {"REGISTRY_KEY": str(real), "REGISTRY_PASSPHRASE_FILE": str(mount / "key.passphrase")}
+    with pytest.raises(UnsafeKey, match="REGISTRY_PASSPHRASE_FILE"):
+        load_key(find_key(linked))
 
 
 def test_the_clock_tells_utc() -> None:
