@@ -96,5 +96,5 @@ def _show(verdict: "Verdict", *, explain: bool) -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     console.print(table)
     if flips := flip_lines(verdict):
-        console.print(f"\nPassed before, not now ({len(verdict.flips):,}): {escape(', '.join(flips))}")
+        console.print(f"\nPassed before, not now ({verdict.flip_count:,}): {escape(', '.join(flips))}")
     console.print(f"\n[bold]{headline(verdict)}[/]")

@@ -10,7 +10,7 @@ from registry.core.gate.gatefile import GateFile, read_gate
 from registry.core.gate.pairs import flips_of
 from registry.core.gate.rows import Rows, read_rows
 from registry.core.gate.trial import Trial
-from registry.core.gate.verdict import Verdict, answer_of
+from registry.core.gate.verdict import MOST_FLIPS, Verdict, answer_of
 from registry.core.heldout.evidence import Evidence
 from registry.core.heldout.suite import Suite, suite_of
 from registry.core.ledger.views import Generation, State
@@ -134,12 +134,13 @@ def _verdict(file: GateFile, suite: Suite, *, candidate: Side, baseline: Side | 
         no_candidate=candidate.why,
         no_baseline=baseline.why if baseline else f"{file.gate.stage} never served anything: nothing to compare with.",
     )
-    rules = judge(trial)
+    rules, flips = judge(trial), flips_of(trial)
     return Verdict(
         stage=file.gate.stage,
         answer=answer_of([rule.verdict for rule in rules]),
         rules=rules,
-        flips=flips_of(trial),
+        flips=flips[:MOST_FLIPS],
+        flips_in_all=len(flips) if len(flips) > MOST_FLIPS else None,
         gate_file=gate_file,
         gate=file.gate.digest,
         suite=suite.digest,

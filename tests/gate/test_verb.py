@@ -8,6 +8,7 @@ from registry.adapters.stores.memory import MemoryStore
 from registry.core.binding import ForeignEvidence
 from registry.core.digest import Digest, digest_of
 from registry.core.gate.gatefile import read_gate
+from registry.core.gate.report import flip_lines, markdown
 from registry.core.gate.rows import BadRows
 from registry.core.gate.verdict import Verdict
 from registry.core.heldout.evidence import Evidence
@@ -53,11 +54,11 @@ verifiers:
 class House:
     """A store, a ledger, and models with evidence in them."""
 
-    def __init__(self) -> None:
+    def __init__(self, cases: int = 200) -> None:
         """Empty, but for a suite."""
         self.store, self.desk = MemoryStore(), Desk()
-        self.tree = tree_in(suite_files(), self.store)
-        self.suite = suite_of(suite_files())
+        self.tree = tree_in(suite_files(cases), self.store)
+        self.suite = suite_of(suite_files(cases))
 
     @property
     def state(self) -> State:
@@ -106,9 +107,11 @@ class House:
         return gate(manifest.digest, stage, store=self.store, state=self.state, gate_file=gate_file)
 
 
-def house_with(candidate: dict[str, int], baseline: dict[str, int] | None = None) -> tuple[House, Manifest]:
+def house_with(
+    candidate: dict[str, int], baseline: dict[str, int] | None = None, cases: int = 200
+) -> tuple[House, Manifest]:
     """A candidate with evidence, and perhaps a baseline that staging serves."""
-    house = House()
+    house = House(cases)
     if baseline is not None:
         old = house.model("old")
         house.register(old, house.evidence(old, Sheet(house.suite, wrong=baseline)))
@@ -141,6 +144,20 @@ def test_a_worse_model_is_refused_with_its_flips() -> None:
     assert verdict.answer == "NO-GO"
     assert len(verdict.flips) == 50
     assert verdict.flips[0].case == "math_basic-0000"
+
+
+@pytest.mark.parametrize(("wrong", "listed", "total"), [(498, 999, None), (499, 1000, None), (500, 1000, 1001)])
+def test_a_disaster_makes_no_endless_verdict(wrong: int, listed: int, total: int | None) -> None:
+    """A thousand flips are listed and all are counted; up to there the bytes say nothing of it."""
+    house, new = house_with({"division_hard": 501, "math_basic": wrong}, {}, cases=501)
+    found = house.judge(new)
+    said = house.store.get(found.digest)
+
+    assert (len(found.verdict.flips), found.verdict.flips_in_all) == (listed, total)
+    assert found.verdict.flip_count == 501 + wrong
+    assert (b"flips_in_all" in said) == (total is not None)
+    assert f"({501 + wrong:,})" in markdown(Verdict.parse(said))
+    assert flip_lines(found.verdict)[-1] == f"and {501 + wrong - 20:,} more"
 
 
 def test_the_first_release_can_only_be_held() -> None:

@@ -39,7 +39,7 @@ def headline(verdict: Verdict) -> str:
 def flip_lines(verdict: Verdict, *, most: int = SHOWN_FLIPS) -> tuple[str, ...]:
     """The cases that passed before and do not now, one a line; the last line counts those left out."""
     shown = [f"{flip.slice} {flip.case}" + (f" #{flip.sample}" if flip.sample else "") for flip in verdict.flips[:most]]
-    rest = len(verdict.flips) - len(shown)
+    rest = verdict.flip_count - len(shown)
     return (*shown, f"and {rest:,} more") if rest else tuple(shown)
 
 
@@ -48,7 +48,7 @@ def markdown(verdict: Verdict) -> str:
     table = ["| | rule | seen | interval | n | |", "|---|---|---|---|---|---|"]
     table += [_row(line) for line in lines_of(verdict)]
     flips = flip_lines(verdict)
-    told = ["", f"Passed before, not now ({len(verdict.flips):,}):", "", *(f"- `{line}`" for line in flips)]
+    told = ["", f"Passed before, not now ({verdict.flip_count:,}):", "", *(f"- `{line}`" for line in flips)]
     return "\n".join([f"**{headline(verdict)}**", "", *table, *(told if flips else []), "", _origin(verdict), ""])
 
 

@@ -11,6 +11,9 @@ from registry.core.record import Record
 TOOL = "lockstep-gate/1"
 """The version of the judgement itself: it changes whenever the same inputs could give another verdict."""
 
+MOST_FLIPS = 1000
+"""How many flips a verdict lists; beyond that nobody reads them case by case."""
+
 Word = Literal["pass", "fail", "inconclusive"]
 Answer = Literal["GO", "NO-GO", "HOLD"]
 Number = Annotated[str, Field(pattern=r"^(-?(0|[1-9][0-9]*)(\.[0-9]+)?|infinity)$")]
@@ -65,6 +68,7 @@ class Verdict(Record):
     """A gate's answer, bound to the digests of everything that it was computed from.
 
     `gate_file` is the file's bytes, `gate` the canonical settings and rules that they mean, defaults included.
+    `flips` lists the first 1,000 in the suite's order; where there are more, `flips_in_all` says how many.
     """
 
     form: Literal["registry.verdict/1"] = "registry.verdict/1"
@@ -72,6 +76,7 @@ class Verdict(Record):
     answer: Answer
     rules: tuple[RuleVerdict, ...]
     flips: tuple[Flip, ...]
+    flips_in_all: int | None = None
     gate_file: Sha256
     gate: Sha256
     suite: Sha256 | None = None
@@ -80,6 +85,11 @@ class Verdict(Record):
     baseline: Sha256 | None = None
     baseline_evidence: Sha256 | None = None
     tool: str = TOOL
+
+    @property
+    def flip_count(self) -> int:
+        """How many samples flipped, listed or not."""
+        return self.flips_in_all or len(self.flips)
 
 
 def answer_of(words: list[Word]) -> Answer:
