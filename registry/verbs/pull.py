@@ -1,5 +1,6 @@
 """pull: bring what a stage serves to this host, and show it in one step."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from registry.core.bundle.report import Report
@@ -38,8 +39,11 @@ class Pulled:
         return self.delivered.previous
 
 
-def pull(stage: str, *, state: State, store: Store, host: Host) -> Pulled:
+def pull(stage: str, *, read: Callable[[], State], store: Store, host: Host) -> Pulled:
     """Make `host` show what `stage` serves. Whatever fails, the host goes on showing what it showed.
+
+    `read` reads and verifies the ledger anew; it is asked while the host is held. Had it been asked before, another
+    pull could come between and see more of the ledger, and this one would take its own old answer for a replay.
 
     How far the ledger was seen is remembered before anything is fetched: a pull that is cut off cannot be answered
     with an older ledger the next time.
@@ -57,6 +61,7 @@ def pull(stage: str, *, state: State, store: Store, host: Host) -> Pulled:
         ConflictError: Another pull into this host is under way.
     """
     with host.hold():
+        state = read()
         host.remember(follow(host.seen(), state))
         generation = state.serving(stage)
         if generation is None:

@@ -30,7 +30,8 @@ from registry.adapters.stores.directory import DirectoryStore
 from registry.testing.states import state_serving
 from registry.verbs.pull import pull
 store, host, *served = sys.argv[1:]
-pull("staging", state=state_serving(served), store=DirectoryStore(Path(store)), host=HostDirectory(Path(host), keep=1))
+opened = {"store": DirectoryStore(Path(store)), "host": HostDirectory(Path(host), keep=1)}
+pull("staging", read=lambda: state_serving(served), **opened)
 """
 
 NAMES = ("fsync", "rename", "write", "link", "symlink", "mkdir", "(unlink|rmdir)", "utime", "(f?)chmod", "flock")
@@ -62,7 +63,7 @@ class Prepared:
     def pull(self, host: Path, entries: int) -> Pulled:
         """Pull in this process."""
         state = state_serving(self.served[:entries])
-        return pull("staging", state=state, store=self.store, host=HostDirectory(host, keep=1))
+        return pull("staging", read=lambda: state, store=self.store, host=HostDirectory(host, keep=1))
 
     def pull_elsewhere(self, host: Path, *wrapper: str) -> int:
         """Pull the second model in a process of its own; its exit code, negative where a signal ended it."""

@@ -21,6 +21,7 @@ from registry.core.bundle.trust import AnotherLedger, SeenLedger
 from registry.core.canonical import canonical
 from registry.core.digest import Digest, DigestMismatch, digest_of
 from registry.core.ledger.chain import Forked, Replayed
+from registry.core.ledger.views import State
 from registry.core.store import Missing
 from registry.core.tree import Entry, Tree, tree_of
 from registry.errors import IntegrityError, RegistryError
@@ -57,7 +58,7 @@ class World:
     def pull(self, served: Sequence[Digest] | None = None, *, salt: str = "") -> Pulled:
         """Pull what the ledger says now, or what another ledger would say."""
         state = state_serving(self.served if served is None else served, salt=salt)
-        return pull("staging", state=state, store=self.store, host=self.host)
+        return pull("staging", read=lambda: state, store=self.store, host=self.host)
 
     def damage(self, data: bytes, change: Callable[[bytes], bytes]) -> None:
         """Change a blob behind the store's back."""
@@ -316,6 +317,20 @@ def test_two_pulls_at_once_are_one_too_many(world: World) -> None:
         world.serve(BASELINE)
 
     assert refused.value.exit_code == 6
+
+
+def test_a_pull_that_had_to_wait_is_no_replay(world: World) -> None:
+    """The ledger is read once the host is held, so it can never be older than what another pull has just seen."""
+    world.serve(BASELINE)
+    manifest = CANDIDATE.keep(world.store).digest
+
+    def read() -> State:
+        with pytest.raises(HostBusy):
+            world.pull([*world.served, manifest])  # why: the pull that would come between finds the host held.
+        return state_serving(world.served)
+
+    assert pull("staging", read=read, store=world.store, host=world.host).generation == 1
+    assert world.pull([*world.served, manifest]).generation == 2
 
 
 FILES = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.integers(1, 3), max_size=3)

@@ -63,7 +63,7 @@ def test_a_pulled_bundle_answers_as_what_was_saved(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     parts = saved_model(tmp_path / "saved")
     store, host = MemoryStore(), HostDirectory(tmp_path / "host")
-    pull("staging", state=state_serving([parts.keep(store).digest]), store=store, host=host)
+    pull("staging", read=lambda: state_serving([parts.keep(store).digest]), store=store, host=host)
     current = host.path / "current"
     lock = Lock.parse((current / LOCK).read_bytes())
 
@@ -118,7 +118,7 @@ def test_a_stranger_gets_the_same_answers_token_for_token(tmp_path: Path) -> Non
     parts = replace(saved_model(saved), tokenizer=tokenizer)
     store, host = MemoryStore(), HostDirectory(tmp_path / "host")
     manifest = parts.keep(store)
-    pull("staging", state=state_serving([manifest.digest]), store=store, host=host)
+    pull("staging", read=lambda: state_serving([manifest.digest]), store=store, host=host)
     adapters = {name: saved / name for name in TARGETS}
     layout = Layout(base=saved / "base", tokenizer=tmp_path / "tokenizer", template=template, adapters=adapters)
     turns = [
@@ -138,7 +138,7 @@ def test_the_page_tells_the_truth(tmp_path: Path) -> None:
     code = page.split("```python\n")[1].split("```")[0]
     parts, store, host = saved_model(tmp_path / "saved"), MemoryStore(), HostDirectory(tmp_path / "host")
     parts = replace(parts, tokenizer=tokenizer_files(tmp_path / "tokenizer"))
-    pull("staging", state=state_serving([parts.keep(store).digest]), store=store, host=host)
+    pull("staging", read=lambda: state_serving([parts.keep(store).digest]), store=store, host=host)
     found: dict[str, Any] = {}
     exec(code.replace("/srv/models/current", str(host.path / "current")), found)
 
