@@ -16,7 +16,7 @@ MIB = 1024 * 1024
 FILES = 8
 SETTLE_S = 0.1
 QUIET_CORES = 0.2
-QUIET_TRIES = 60
+QUIET_TRIES = 20
 REGISTRY = (sys.executable, "-m", "registry")
 SLICE = """\
 form: registry.slice/1
@@ -116,8 +116,8 @@ def settle(base: Path) -> None:
     """Let the disk finish what others began, and give everybody the same memory to start with.
 
     A virtual machine pays for memory that it has not used for a while when it touches it again; whoever came first in a
-    round would pay for all. So as much is written and removed before each measurement, untimed; and where others work on
-    the machine, we wait for a quiet moment, up to a minute.
+    round would pay for all. So as much is written and removed before each measurement, untimed. Where others work on
+    the machine, we wait for a quiet moment, up to twenty seconds.
     """
     shutil.copytree(base, base.parent / "touched")
     shutil.rmtree(base.parent / "touched")

@@ -42,13 +42,13 @@ Every number here was written by one command, which makes its own data and remov
     {command}
 
 Each round runs all contenders, one after the other, on the same bytes; who begins changes from round to round. Before
-each, as many bytes are written and removed, untimed, the disk is synced, and a quiet moment is waited for, up to a
-minute. A ratio is taken within its round, and the table has the median of the ratios and their range. The data is in the page cache for all alike. `registry pin` and
-`registry pull` are timed as commands, start-up, hashing and fsyncs included: when they return, the bytes survive a
-power cut. `dvc add` (first, with an empty state directory), `dvc checkout` and `cp` leave theirs in memory, for the
-system to write later; `cp + sync` does not. `mlflow log_artifacts` is timed inside of a process that has started
-already, with SQLite and a local artifact directory. `openssl dgst` is `xargs -P2 openssl dgst -sha256`: hashing alone,
-the floor.
+each, as many bytes are written and removed, untimed, the disk is synced, and a quiet moment is waited for, up to twenty
+seconds. A ratio is taken within its round, and the table has the median of the ratios and their range. The data is in
+the page cache for all alike. `registry pin` and `registry pull` are timed as commands, start-up, hashing and fsyncs
+included: when they return, the bytes survive a power cut. `dvc add` (first, with an empty state directory),
+`dvc checkout` and `cp` leave theirs in memory, for the system to write later; `cp + sync` does not.
+`mlflow log_artifacts` is timed inside of a process that has started already, with SQLite and a local artifact
+directory. `openssl dgst` is `xargs -P2 openssl dgst -sha256`: hashing alone, the floor.
 
 {machine}
 
