@@ -14,10 +14,11 @@ MAY_WRITE = {
 }
 KNOWN = {
     ("adapters/hosts/delivery.py", "os.link"): "a second name in staging, which nobody reads before `durable.settle`",
-    ("adapters/hosts/ground.py", "os.open"): "the lock of a host, which holds no bytes",
+    ("adapters/hosts/ground.py", "os.open"): "the marker and lock of a host, which holds no bytes",
     ("adapters/hosts/directory.py", "link.symlink_to"): "made in staging, and shown by `durable.move`",
     ("adapters/hosts/filling.py", "os.utime"): "the time of a file in staging",
     ("adapters/hosts/modes.py", "os.fchmod"): "a mode put right through the open file, and synced",
+    ("adapters/hosts/modes.py", "os.fchmod"): "the mode of a file whose bytes were found to be right, synced",
     ("adapters/keys.py", "os.fdopen"): "a new key, fsynced; a crash in between leaves a file that `key new` refuses",
     ("adapters/sandbox.py", "output.open"): "what a program printed; it is read once and thrown away",
 }
