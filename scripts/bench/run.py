@@ -1,6 +1,6 @@
 """Measure the registry against DVC, MLflow, openssl and cp, as ratios within each round; data is made and removed.
 
-python scripts/bench/run.py --size 2GB --rounds 3 --write BENCHMARKS.md
+python scripts/bench/run.py --size 2GB --rounds 3 --write docs/BENCHMARKS.md
 """
 
 import argparse
@@ -65,7 +65,7 @@ def main() -> None:
     finally:
         shutil.rmtree(room, ignore_errors=True)
     command = f"python scripts/bench/run.py --size {words.size} --rounds {words.rounds}"
-    page = HEAD.format(command=f"{command} --write BENCHMARKS.md", machine=_machine(Path(words.place))) + text
+    page = HEAD.format(command=f"{command} --write docs/BENCHMARKS.md", machine=_machine(Path(words.place))) + text
     print(page)
     if words.write:
         Path(words.write).write_text(page, "utf-8")
