@@ -18,7 +18,6 @@ KNOWN = {
     ("adapters/hosts/directory.py", "link.symlink_to"): "made in staging, and shown by `durable.move`",
     ("adapters/hosts/filling.py", "os.utime"): "the time of a file in staging",
     ("adapters/hosts/modes.py", "os.fchmod"): "a mode put right through the open file, and synced",
-    ("adapters/hosts/modes.py", "os.fchmod"): "the mode of a file whose bytes were found to be right, synced",
     ("adapters/keys.py", "os.fdopen"): "a new key, fsynced; a crash in between leaves a file that `key new` refuses",
     ("adapters/sandbox.py", "output.open"): "what a program printed; it is read once and thrown away",
 }
