@@ -41,7 +41,7 @@ PLANS = {
         (("urgent_care", {}), ("word_cap", {"words": 120}), ("no_diagnosis", {})),
     ),
     "math_basic": Plan(
-        400,
+        300,
         "format and arithmetic",
         64,
         (("numeric", {"tag": "answer"}), ("tag", {"tag": "answer"})),
