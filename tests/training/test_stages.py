@@ -79,4 +79,4 @@ def test_both_profiles_are_whole(profile: str, tmp_path: Path) -> None:
     text = (ROOT / "params.yaml").read_text().replace("profile: reference", f"profile: {profile}")
     (tmp_path / "params.yaml").write_text(text)
 
-    assert read_settings(tmp_path / "params.yaml").corpus.strict_percent == 12
+    assert read_settings(tmp_path / "params.yaml").corpus.strict_percent == 15
