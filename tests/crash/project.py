@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from registry.testing.models import adapter_files, base_files
+from registry.workspace.project import Registry
 
 ROOT = Path(__file__).parents[2]
 SLICE = """\
@@ -54,9 +55,15 @@ class Project:
         return out
 
     @property
+    def registry(self) -> Registry:
+        """The same registry from within, with the memory of ledgers that this project's home has."""
+        return Registry(self.root, environment=self.environment)
+
+    @property
     def environment(self) -> dict[str, str]:
         """The least that a command needs, and a home of its own."""
-        home = {"HOME": str(self.root.parent), "XDG_CONFIG_HOME": str(self.root.parent / "config")}
+        home = {"HOME": str(self.root.parent)}
+        home |= {f"XDG_{kind}_HOME": str(self.root.parent / kind.lower()) for kind in ("CONFIG", "STATE", "CACHE")}
         who = {f"GIT_{role}_{part}": "tester" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
         return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", **home, **who}
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from registry.workspace.project import Registry
 from tests.crash.project import Project, make_project
 
 SIZE = 8 * 1024 * 1024
@@ -82,11 +81,11 @@ def test_a_pin_that_finds_no_room_can_be_done_again(template: Path, disk: Path, 
         project = _project(template, tmp_path / str(number), disk)
         ballast = _fill(disk, leave)
         refused += _refused_for_room(project, "pin", "manifests/one.json")
-        assert Registry(project.root).verify().is_clean
+        assert project.registry.verify().is_clean
         ballast.unlink()
 
         project.run("pin", "manifests/one.json")
-        report = Registry(project.root).verify()
+        report = project.registry.verify()
         assert report.is_clean
         assert report.strays == ()
         shutil.rmtree(disk / "registry")
@@ -102,12 +101,12 @@ def test_a_promotion_that_finds_no_room_can_be_done_again(template: Path, disk: 
     ballast = _fill(disk, 0)
     promote = ("promote", "one", "--to", "dev", "--bootstrap", "--reason", "the first")
     assert _refused_for_room(project, *promote)
-    assert Registry(project.root).verify().is_clean
+    assert project.registry.verify().is_clean
     ballast.unlink()
     project.run(*promote)
 
-    assert Registry(project.root).verify().is_clean
-    assert Registry(project.root).state.serving("dev") is not None
+    assert project.registry.verify().is_clean
+    assert project.registry.state.serving("dev") is not None
 
 
 def test_a_pull_that_finds_no_room_can_be_done_again(template: Path, disk: Path, tmp_path: Path) -> None:
@@ -126,4 +125,4 @@ def test_a_pull_that_finds_no_room_can_be_done_again(template: Path, disk: Path,
     project.run("pull", "dev", str(host))
 
     assert (host / "current").is_dir()
-    assert Registry(project.root).verify().is_clean
+    assert project.registry.verify().is_clean

@@ -56,7 +56,7 @@ def _serve_two(project: Project) -> None:
 
     project.run("pin", "manifests/two.json")
     project.commit()
-    registry = Registry(project.root, environment=project.environment)
+    registry = project.registry
     state, doors = registry.state, registry.doors
     verdict = registry.gate("two", "dev")
     entry = Promote(
@@ -132,7 +132,7 @@ def _fresh(template: Path, parent: Path) -> Project:
 
 def _check(project: Project, command: str) -> None:
     """After the kill all is sound, nothing half done is shown, and the same command succeeds."""
-    registry = Registry(project.root)
+    registry = project.registry
     report = registry.verify()
     assert report.is_clean, report
     if not (command == "rollback" and _is_done(registry)):
