@@ -77,9 +77,8 @@ class Registry:
         from registry.adapters.ledgers.directory import DirectoryLedger
         from registry.adapters.ledgers.watched import WatchedLedger, memory_of
 
-        genesis = self.settings.genesis
-        entries = DirectoryLedger(self.root / self.settings.place / "ledger")
-        return WatchedLedger(entries, genesis, memory_of(genesis, self.environment))
+        genesis, place = self.settings.genesis, self.root / self.settings.place / "ledger"
+        return WatchedLedger(DirectoryLedger(place), genesis, memory_of(genesis, place, self.environment))
 
     @property
     def state(self) -> "State":

@@ -44,9 +44,10 @@ def parse_sampling(sampling: Mapping[str, str]) -> Sampling:
         raise UsageError(f"the sampling setting {unknown[0]!r} is unknown", why="this engine has temperature and top_p")
     try:
         temperature, top_p = Decimal(sampling["temperature"]), Decimal(sampling["top_p"])
+        is_in_range = 0 <= temperature <= 100 and 0 < top_p <= 1  # why here: comparing NaN is an invalid operation too
     except (KeyError, InvalidOperation):
         raise UsageError("sampling needs temperature and top_p", why="both are decimal numbers, as strings") from None
-    if not (0 <= temperature <= 100 and 0 < top_p <= 1):
+    if not is_in_range:
         raise UsageError("a sampling setting is out of range", why="temperature is 0 to 100, top_p above 0 to 1")
     return Sampling(float(temperature), float(top_p))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from registry.adapters import durable
 from registry.core.bundle.trust import SeenLedger
-from registry.core.canonical import NotCanonical
+from registry.core.canonical import NotCanonical, canonical
 from registry.core.digest import Digest, digest_of, hex_of, short
 from registry.core.ledger.chain import Forked, Replayed
 from registry.errors import IntegrityError
@@ -71,9 +71,13 @@ class WatchedLedger:
             raise MemoryUnreadable(f"{self.memory} cannot be read", why=str(error), mend=mend) from None
 
 
-def memory_of(genesis: Digest, environment: Mapping[str, str]) -> Path:
-    """Where this user's memory of a ledger is: below `$XDG_STATE_HOME`, or `~/.local/state`."""
+def memory_of(genesis: Digest, place: Path, environment: Mapping[str, str]) -> Path:
+    """Where this user's memory of the ledger at `place` is: below `$XDG_STATE_HOME`, or `~/.local/state`.
+
+    A copy of a ledger at another place may go on from an earlier entry, so each place has a memory of its own.
+    """
     configured = environment.get("XDG_STATE_HOME", "")
     # why expanduser: unlike Path.home, it leaves the path as it is where there is no home.
     base = Path(configured) if configured.startswith("/") else Path(os.path.expanduser("~/.local/state"))  # noqa: PTH111
-    return base / "lockstep" / "ledgers" / f"{hex_of(genesis)}.json"
+    name = hex_of(digest_of(canonical({"genesis": genesis, "place": os.fsencode(place.resolve()).hex()})))
+    return base / "lockstep" / "ledgers" / f"{name}.json"
