@@ -54,8 +54,13 @@ def run(command: Sequence[str], place: Path, **more: str) -> Ran:
         process = subprocess.Popen(
             command, cwd=place, env=environment(place.parent) | more, stdout=subprocess.PIPE, stderr=talk, text=True
         )
-        out = process.stdout.read() if process.stdout else ""
-        _, status, used = os.wait4(process.pid, 0)
+        try:
+            out = process.stdout.read() if process.stdout else ""
+            _, status, used = os.wait4(process.pid, 0)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         talk.seek(0)

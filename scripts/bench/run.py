@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -59,6 +60,7 @@ def main() -> None:
     """Measure, print, and perhaps write."""
     words = _words()
     size = _bytes_of(words.size)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # why: so that what was made is removed then too
     room = Path(tempfile.mkdtemp(prefix="registry-bench-", dir=words.place))
     try:
         text = _measure(room, size, words.rounds)
