@@ -10,6 +10,8 @@ import pytest
 
 from tests.cli.scene import ROOT, Scene
 
+pytestmark = pytest.mark.slow
+
 CHANGED, UNCHANGED = 1 + 3, 5 + 3 + 1
 """Files of a release: the adapter's weights and what `.bundle` says; base, tokenizer and the adapter's settings."""
 

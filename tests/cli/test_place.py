@@ -6,6 +6,8 @@ import pytest
 
 from tests.cli.scene import Scene
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("place", ["cfg/m.yaml", "manifests/sub/m.yaml", "../m.yaml"])
 def test_a_config_elsewhere_is_refused_and_nothing_is_written(bare: Scene, place: str) -> None:

@@ -19,6 +19,8 @@ from registry.core.digest import DigestMismatch, digest_of
 from registry.errors import ConflictError, UsageError
 from tests.pin.project import Project, run
 
+pytestmark = pytest.mark.slow
+
 _NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=8).filter(
     lambda name: name not in {".", ".."}
 )

@@ -19,6 +19,8 @@ from registry.ports import OpenFile
 from registry.verbs.pin import DirtyTree, Misplaced, NotCommitted, OtherCommit, check_committed, check_place
 from tests.pin.project import CONFIG, HERE, THERE, Project
 
+pytestmark = pytest.mark.slow
+
 
 def digest_md5(data: bytes) -> bytes:
     """The MD5 of `data`, as a listing spells it."""
