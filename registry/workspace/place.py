@@ -1,0 +1,98 @@
+"""A project's place: its settings, and the doors that they name, opened when they are first asked for."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from registry.core.digest import Digest
+from registry.workspace.keys import open_key, who
+from registry.workspace.settings import SETTINGS, Settings, read_settings
+
+if TYPE_CHECKING:
+    from registry.adapters.keys import FileSigner
+    from registry.adapters.sources.workspace import WorkspaceSources
+    from registry.adapters.stores.directory import DirectoryStore
+    from registry.core.ledger.views import State
+    from registry.ports import Clock, LedgerFile, Signer
+
+    class Doors(TypedDict):
+        """The doors that every deciding verb takes by keyword."""
+
+        ledger: LedgerFile
+        genesis: Digest
+        signer: Signer
+        clock: Clock
+        actor: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """A project and its registry.
+
+    `environment` says where keys are (see `registry.adapters.keys`); `ask` gets a passphrase from a person, and is
+    called only where no file holds it.
+    """
+
+    root: Path
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    ask: Callable[[str], str] | None = None
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What `registry.toml` says."""
+        return read_settings(self.root / SETTINGS)
+
+    @cached_property
+    def store(self) -> "DirectoryStore":
+        """Where the blobs are."""
+        from registry.adapters.stores.directory import DirectoryStore
+
+        return DirectoryStore(self.root / self.settings.place)
+
+    @cached_property
+    def ledger(self) -> "LedgerFile":
+        """Where the entries are, and what this user remembers of them."""
+        from registry.adapters.ledgers.directory import DirectoryLedger
+        from registry.adapters.ledgers.watched import WatchedLedger, memory_of
+
+        genesis, place = self.settings.genesis, self.root / self.settings.place / "ledger"
+        return WatchedLedger(DirectoryLedger(place), genesis, memory_of(genesis, place, self.environment))
+
+    @property
+    def state(self) -> "State":
+        """What the ledger says now; read and verified anew each time."""
+        from registry.verbs.append import read
+
+        return read(self.ledger, self.settings.genesis)
+
+    @cached_property
+    def signer(self) -> "FileSigner":
+        """The key to sign with: the one that the environment names, or the default one."""
+        from registry.adapters.keys import find_key
+
+        return open_key(find_key(self.environment), self.ask)
+
+    @property
+    def sources(self) -> "WorkspaceSources":
+        """Where a config's locations are looked up; to be closed after use."""
+        from registry.adapters.sources.workspace import WorkspaceSources
+
+        return WorkspaceSources(
+            self.root, self.root / self.settings.place / "cache", mlflow_uri=self.environment.get("MLFLOW_TRACKING_URI")
+        )
+
+    @property
+    def doors(self) -> "Doors":
+        """What every verb that writes down a decision needs."""
+        from registry.adapters.clocks import SystemClock
+
+        return {
+            "ledger": self.ledger,
+            "genesis": self.settings.genesis,
+            "signer": self.signer,
+            "clock": SystemClock(),
+            "actor": who(self.environment),
+        }
