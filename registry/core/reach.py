@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from registry.core.digest import Digest, short
 from registry.core.gate.verdict import Verdict
 from registry.core.heldout.evidence import Evidence
-from registry.core.ledger.entry import Entry, Promote, Refuse, Register
+from registry.core.ledger.entry import Entry, Judge, Promote, Refuse, Register, Waive
 from registry.core.manifest import Manifest
 from registry.core.pin import Pin
 from registry.core.tree import Tree
@@ -29,7 +29,7 @@ class Needed:
 
 
 def of_entry(entry: Entry) -> Iterator[Needed]:
-    """What an entry of the ledger needs; a policy and a rollback need nothing that is not needed already."""
+    """What an entry of the ledger needs; a rollback, for one, needs nothing that is not needed already."""
     match entry:
         case Register():
             if entry.manifest:
@@ -38,7 +38,7 @@ def of_entry(entry: Entry) -> Iterator[Needed]:
                 yield Needed(digest, f"evidence {short(digest)}", follow=_in_evidence)
             for pin in entry.pins:
                 yield from of_pin(pin)
-        case Promote() | Refuse():
+        case Judge() | Waive() | Promote() | Refuse():
             yield Needed(entry.verdict, f"the verdict of entry {entry.index}", follow=_in_verdict)
         case _:
             return

@@ -10,7 +10,7 @@ from registry.core.digest import Digest
 from registry.core.ledger.chain import Chain, Link
 from registry.core.ledger.entry import MAX_BYTES, Entry, statement_of
 from registry.core.ledger.envelope import pae, seal
-from registry.core.ledger.views import State, read_state, state_of
+from registry.core.ledger.views import State, read_state, state_after
 from registry.core.record import faults_of
 from registry.errors import ConflictError, Refused, UsageError
 from registry.ports import LedgerFile, Signer
@@ -65,8 +65,9 @@ def append(decide: Callable[[State], Entry | None], *, ledger: LedgerFile, genes
     """
     for _ in range(ATTEMPTS):
         chain = Chain(genesis)
-        links = tuple(chain.extend(data) for data in ledger.read())
-        state = state_of(links)
+        for data in ledger.read():
+            chain.extend(data)
+        state = state_after(chain.past)
         with spelled():
             entry = decide(state)
         if entry is None:
@@ -75,7 +76,7 @@ def append(decide: Callable[[State], Entry | None], *, ledger: LedgerFile, genes
         # why: what we would refuse to read must never be written; a slip here would break the ledger for everybody.
         link = chain.extend(data)
         if ledger.put_if_absent(entry.index, data):
-            return Appended(link, state_of((*links, link)))
+            return Appended(link, state_after(chain.past))
     raise TooBusy("the ledger was never free", why=f"other writers were faster {ATTEMPTS} times", mend="try again")
 
 
@@ -103,7 +104,7 @@ def _seal(entry: Entry, state: State, signer: Signer) -> bytes:
 
 
 def _not_yours(entry: Entry, state: State, signer: Signer) -> NotYours:
-    role = state.policy.roles.get(entry.role)
+    role = state.policy.role(entry.role)
     if role is not None and signer.key_id in role.keys:
         why = f"{role.threshold} keys of the role {entry.role} must sign, and this is one"
     else:

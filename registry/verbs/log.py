@@ -3,8 +3,23 @@
 from dataclasses import dataclass
 
 from registry.core.digest import Digest, short
-from registry.core.ledger.chain import Link
-from registry.core.ledger.entry import Entry, PolicyEntry, Promote, Refuse, Register, Rollback, StageDecision
+from registry.core.ledger.entry import (
+    Approve,
+    Entry,
+    Hold,
+    Judge,
+    Link,
+    PolicyEntry,
+    Promote,
+    Refuse,
+    Register,
+    Resume,
+    Revoke,
+    Rollback,
+    StageDecision,
+    Waive,
+    manifest_of,
+)
 from registry.core.ledger.views import State
 from registry.ports import LedgerFile
 from registry.verbs.append import read
@@ -48,14 +63,14 @@ def log(stage: str | None = None, *, ledger: LedgerFile, genesis: Digest) -> tup
 
 
 def _stage_of(entry: Entry) -> str | None:
-    return entry.stage if isinstance(entry, StageDecision) else None
+    return entry.stage if isinstance(entry, StageDecision | Judge) else None
 
 
 def _line(link: Link, state: State) -> Line:
     entry = link.entry
-    manifest = None if isinstance(entry, PolicyEntry) else entry.manifest
+    manifest = manifest_of(entry)
     names = (entry.model,) if isinstance(entry, Register) else state.names(manifest) if manifest else ()
-    judged = entry if isinstance(entry, Promote | Refuse) else None
+    judged = entry if isinstance(entry, Promote | Refuse | Judge) else None
     return Line(
         index=entry.index,
         at=entry.at,
@@ -84,11 +99,31 @@ def _what(entry: Entry) -> str:
             parts += [f"model {entry.model}"] if entry.model else []
             parts += [f"{len(entry.evidence)} pieces of evidence"] if entry.evidence else []
             return " and ".join(parts)
-        case Promote():
-            instead = f" instead of {short(entry.replaces)}" if entry.replaces else ", its first"
-            return f"{entry.stage} serves {short(entry.manifest)} as generation {entry.generation}{instead}"
+        case Promote() | Rollback():
+            return f"{entry.stage} serves {short(entry.manifest)} as generation {entry.generation}{_instead(entry)}"
+        case Hold():
+            return f"nothing is promoted to {entry.stage} until it is resumed"
+        case Resume():
+            return f"{entry.stage} is open for promotions again"
+        case _:
+            return _said(entry, short(entry.manifest))
+
+
+def _instead(entry: Promote | Rollback) -> str:
+    if isinstance(entry, Rollback):
+        return f", back to generation {entry.target}"
+    return f" instead of {short(entry.replaces)}" if entry.replaces else ", its first"
+
+
+def _said(entry: Judge | Approve | Waive | Refuse | Revoke, manifest: str) -> str:
+    match entry:
+        case Judge():
+            return f"{manifest} was judged for {entry.stage}: {entry.answer}"
+        case Approve():
+            return f"{manifest} is approved for {entry.stage}"
+        case Waive():
+            return f"{manifest} is excused from {len(entry.rules)} rules of {entry.stage} until {entry.expires}"
         case Refuse():
-            return f"{short(entry.manifest)} was not let into {entry.stage}: {entry.answer}"
-        case Rollback():
-            back = f"back to generation {entry.target}"
-            return f"{entry.stage} serves {short(entry.manifest)} as generation {entry.generation}, {back}"
+            return f"{manifest} was not let into {entry.stage}: {entry.answer}"
+        case Revoke():
+            return f"{manifest} is revoked: no stage may be made to serve it"

@@ -8,7 +8,7 @@ from typing import BinaryIO, Literal
 
 from registry.core.digest import Digest, short
 from registry.core.ledger.chain import Link, check_chain
-from registry.core.ledger.entry import PolicyEntry
+from registry.core.ledger.entry import manifest_of
 from registry.core.ledger.views import state_of
 from registry.core.reach import Needed, of_entry
 from registry.core.store import Missing
@@ -186,7 +186,7 @@ def _roots(links: Sequence[Link]) -> Iterator[tuple[Needed, str | None]]:
     """What each entry needs, with the model that it is about."""
     state = state_of(links) if links else None
     for link in links:
-        manifest = None if isinstance(link.entry, PolicyEntry) else link.entry.manifest
+        manifest = manifest_of(link.entry)
         names = state.names(manifest) if state and manifest else ()
         harm = f"{'/'.join(names)}@{short(manifest)}" if manifest else None
         for needed in of_entry(link.entry):

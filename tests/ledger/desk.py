@@ -10,7 +10,17 @@ from registry.adapters.keys import FileSigner, _public_pem
 from registry.adapters.ledgers.memory import MemoryLedger
 from registry.core.digest import Digest, digest_of
 from registry.core.ledger.chain import Link, check_chain
-from registry.core.ledger.entry import Entry, PolicyEntry, Promote, Refuse, Register, Rollback, statement_of
+from registry.core.ledger.entry import (
+    Entry,
+    PolicyEntry,
+    Promote,
+    Refuse,
+    Register,
+    Revoke,
+    Rollback,
+    StageDecision,
+    statement_of,
+)
 from registry.core.ledger.envelope import pae, seal
 from registry.core.ledger.policy import Policy, one_key_policy
 from registry.core.ledger.views import State, read_state
@@ -94,7 +104,7 @@ class Desk:
         """Sign and put `entry`."""
         data = sealed(entry, *self.signers)
         assert self.ledger.put_if_absent(len(self.entries), data)
-        if not isinstance(entry, PolicyEntry | Register):
+        if isinstance(entry, StageDecision):
             self.tips[entry.stage] = digest_of(data)
         return entry
 
@@ -119,6 +129,15 @@ class Desk:
         """Roll back to manifest `number`."""
         fields = {"generation": generation, "reason": "it was better"}
         return self.write(Rollback(**{**self.on(stage, number), **fields, **parts}))
+
+    def decide(self, kind: type[StageDecision], stage: str, **parts: Any) -> Entry:
+        """Write an entry of a kind about a stage, such as a hold."""
+        common = {**self.common(), "stage": stage, "stage_previous": self.tips.get(stage), "reason": "so be it"}
+        return self.write(kind(**{**common, **parts}))  # type: ignore[arg-type]  # reason: every stage's decision is an entry
+
+    def revoke(self, number: int, **parts: Any) -> Entry:
+        """Revoke manifest `number`."""
+        return self.write(Revoke(**{**self.common(), "manifest": manifest(number), "reason": "it is bad", **parts}))
 
 
 def story() -> Desk:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from registry.core.digest import Digest, digest_of
-from registry.core.ledger import chain as breaches
-from registry.core.ledger.chain import Breach, Forked, Head, LedgerLost, Replayed, check_chain, check_extends
+from registry.core.ledger import breach as breaches
+from registry.core.ledger.breach import Breach
+from registry.core.ledger.chain import Forked, Head, LedgerLost, Replayed, check_chain, check_extends
 from registry.core.ledger.entry import PolicyEntry, Refuse, Register
 from registry.core.ledger.envelope import pae, seal
 from registry.core.ledger.policy import Key, Policy, Role, one_key_policy

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from registry.core.digest import digest_of
-from registry.core.ledger.chain import Breach
+from registry.core.ledger.breach import Breach
 from registry.core.ledger.entry import Entry
 from tests.ledger.desk import ALICE, story
 

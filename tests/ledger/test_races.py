@@ -7,7 +7,7 @@ import pytest
 
 from registry.adapters.ledgers.memory import MemoryLedger
 from registry.core.digest import digest_of
-from registry.core.ledger.chain import WrongGenesis
+from registry.core.ledger.breach import WrongGenesis
 from registry.core.ledger.entry import Promote, Rollback
 from registry.core.ledger.views import Generation
 from registry.errors import RegistryError

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from registry.adapters.ledgers.memory import MemoryLedger
 from registry.core.digest import digest_of
-from registry.core.ledger.chain import Forged, LedgerLost
+from registry.core.ledger.breach import Forged
+from registry.core.ledger.chain import LedgerLost
 from registry.core.ledger.entry import Register
 from registry.core.ledger.policy import Key, Policy, Role, one_key_policy
 from registry.errors import UsageError

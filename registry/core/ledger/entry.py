@@ -1,14 +1,15 @@
 """The entry: one decision, as an in-toto statement about the manifest that it concerns."""
 
-import unicodedata
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from registry.core.digest import Digest, Sha256, hex_of
 from registry.core.ledger.envelope import KeyId
-from registry.core.ledger.policy import REGISTRAR, ROOT, Policy, Stage, promoter
+from registry.core.ledger.policy import ANYONE, REGISTRAR, ROOT, Policy, Stage, approver, promoter, waiver
+from registry.core.ledger.text import Actor, Line, Moment
+from registry.core.ledger.text import moment_of as moment_of
 from registry.core.pin import Name, Pin
 from registry.core.record import Record
 
@@ -16,30 +17,6 @@ MAX_BYTES = 65_535
 """Most bytes of one stored entry; C2SP entry bundles count a leaf in 16 bits."""
 
 Answer = Literal["GO", "NO-GO", "HOLD"]
-
-
-def _is_one_line(text: str) -> str:
-    # why: reasons are printed on terminals; an escape sequence or a line break there could draw a false log.
-    if any(unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") for letter in text) or text != text.strip():
-        raise ValueError("it is not one line of printable text")
-    return text
-
-
-def _is_a_moment(text: str) -> str:
-    datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    return text
-
-
-Line = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_is_one_line)]
-"""What a person wrote: one line of printable text."""
-
-Actor = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_is_one_line)]
-"""Who says that they did it; the signatures say whose keys did."""
-
-Moment = Annotated[
-    str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"), AfterValidator(_is_a_moment)
-]
-"""A claimed time: RFC 3339, UTC, whole seconds. Nothing is ordered by it."""
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -55,19 +32,29 @@ class Decision(Record):
 
 
 class StageDecision(Decision):
-    """What every entry about a stage says: the stage, the entry before it about that stage, and the manifest.
+    """What every entry about a stage says: the stage, and the entry before it about that stage.
 
     Each kind of entry also knows its `role`, which must have signed it, and its `subjects`.
     """
 
     stage: Stage
     stage_previous: Sha256 | None = None
-    manifest: Sha256
 
     @property
     def role(self) -> str:
         """The stage's promoter."""
         return promoter(self.stage)
+
+    @property
+    def subjects(self) -> tuple[Digest, ...]:
+        """The ledger up to here, where there is no manifest that the entry is about."""
+        return (self.previous,) if self.previous else ()
+
+
+class ModelDecision(StageDecision):
+    """An entry about one manifest on one stage."""
+
+    manifest: Sha256
 
     @property
     def subjects(self) -> tuple[Digest, ...]:
@@ -122,11 +109,12 @@ class Register(Decision):
         return (self.manifest,) if self.manifest else tuple(dict.fromkeys(pin.digest for pin in self.pins))
 
 
-class Promote(StageDecision):
+class Promote(ModelDecision):
     """`stage` now serves `manifest` as `generation`, in place of `replaces`, because `verdict` allowed it.
 
     `basis` is `gate` where the verdict is GO. It is `bootstrap` for the first release of a stage, which has nothing to
-    be compared with: the verdict is attached with its `answer`, and `reason` says why it was let in.
+    be compared with: the verdict is attached with its `answer`, and `reason` says why it was let in. It is `waiver`
+    where the answer is another one, and the entry whose digest is `waiver` excuses the rules that did not pass.
     """
 
     action: Literal["promote"] = "promote"
@@ -134,18 +122,21 @@ class Promote(StageDecision):
     replaces: Sha256 | None = None
     verdict: Sha256
     answer: Answer
-    basis: Literal["gate", "bootstrap"]
+    basis: Literal["gate", "bootstrap", "waiver"]
+    waiver: Sha256 | None = None
 
     @model_validator(mode="after")
     def _is_allowed(self) -> Self:
         if self.basis == "gate" and self.answer != "GO":
             raise ValueError("only GO promotes")
+        if (self.basis == "waiver") != (self.waiver is not None) or (self.waiver and self.answer == "GO"):
+            raise ValueError("a waiver is named where one is needed, and only there")
         if self.basis == "bootstrap" and self.reason is None:
             raise ValueError("a bootstrap gives its reason")
         return self
 
 
-class Refuse(StageDecision):
+class Refuse(ModelDecision):
     """`manifest` was not let into `stage`, because of `verdict`."""
 
     action: Literal["refuse"] = "refuse"
@@ -153,7 +144,7 @@ class Refuse(StageDecision):
     answer: Literal["NO-GO", "HOLD"]
 
 
-class Rollback(StageDecision):
+class Rollback(ModelDecision):
     """`stage` now serves as `generation` what generation `target` served, in place of `replaces`."""
 
     action: Literal["rollback"] = "rollback"
@@ -163,8 +154,100 @@ class Rollback(StageDecision):
     reason: Line
 
 
-Entry = PolicyEntry | Register | Promote | Refuse | Rollback
+class Judge(Decision):
+    """Somebody looked at how `manifest` does on `suite`, as `evidence` shows it, by the rules of `stage`.
+
+    A frozen suite wears out by being looked at; these entries are what is counted.
+    """
+
+    action: Literal["judge"] = "judge"
+    stage: Stage
+    manifest: Sha256
+    evidence: Sha256
+    suite: Sha256
+    verdict: Sha256
+    answer: Answer
+
+    @property
+    def role(self) -> str:
+        """Whoever has a key of the policy: a look that is told is better than one that is not."""
+        return ANYONE
+
+    @property
+    def subjects(self) -> tuple[Digest, ...]:
+        """The manifest."""
+        return (self.manifest,)
+
+
+class Approve(ModelDecision):
+    """The owner of the key that signed this wants `stage` to serve `manifest`."""
+
+    action: Literal["approve"] = "approve"
+
+    @property
+    def role(self) -> str:
+        """The stage's approvers, of whom each signs an entry of their own."""
+        return approver(self.stage)
+
+
+class Waive(ModelDecision):
+    """The `rules`, which are all that did not pass in `verdict`, are no obstacle for `manifest` until `expires`."""
+
+    action: Literal["waive"] = "waive"
+    verdict: Sha256
+    rules: Annotated[tuple[Line, ...], Field(min_length=1)]
+    expires: Moment
+    reason: Line
+
+    @property
+    def role(self) -> str:
+        """Who may waive on this stage."""
+        return waiver(self.stage)
+
+
+class Revoke(Decision):
+    """`manifest` is bad: from here on no stage may be made to serve it, and no host takes it in."""
+
+    action: Literal["revoke"] = "revoke"
+    manifest: Sha256
+    reason: Line
+
+    @property
+    def role(self) -> str:
+        """The registrar, who made it known."""
+        return REGISTRAR
+
+    @property
+    def subjects(self) -> tuple[Digest, ...]:
+        """The manifest."""
+        return (self.manifest,)
+
+
+class Hold(StageDecision):
+    """From here on nothing is promoted to `stage`. A rollback still is possible."""
+
+    action: Literal["hold"] = "hold"
+    reason: Line
+
+
+class Resume(StageDecision):
+    """`stage` is open for promotions again."""
+
+    action: Literal["resume"] = "resume"
+    reason: Line
+
+
+Entry = PolicyEntry | Register | Judge | Approve | Waive | Promote | Refuse | Rollback | Revoke | Hold | Resume
 """One decision, of any kind; `action` tells which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A verified entry: what it decides, the digest of its stored bytes, and the keys that signed it."""
+
+    entry: Entry
+    digest: Digest
+    key_ids: frozenset[str]
 
 
 class Subject(Record):
@@ -190,6 +273,11 @@ class Statement(Record):
         return self
 
 
+def manifest_of(entry: Entry) -> Digest | None:
+    """The manifest that an entry is about, if it is about one."""
+    return None if isinstance(entry, PolicyEntry | Hold | Resume) else entry.manifest
+
+
 def statement_of(entry: Entry) -> bytes:
     """The canonical bytes of the statement that carries `entry`: what is signed."""
     return Statement(subject=_subjects(entry), predicate=entry).canonical()
@@ -203,11 +291,6 @@ def entry_of(statement: bytes) -> Entry:
         MalformedRecord: They are not a statement about its entry.
     """
     return Statement.parse(statement).predicate
-
-
-def moment_of(time: datetime) -> str:
-    """Spell an aware `time` as entries do: RFC 3339, UTC, whole seconds, rounded down."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _subjects(entry: Entry) -> tuple[Subject, ...]:

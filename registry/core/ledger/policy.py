@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from registry.core.digest import Digest, digest_of
 from registry.core.ledger.envelope import BadEnvelope, KeyId, key_id_of
+from registry.core.ledger.text import Actor, Line
 from registry.core.record import Record
 
 Stage = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
@@ -19,15 +20,36 @@ REGISTRAR = "registrar"
 """The role that makes artefacts and models known."""
 
 
+ANYONE = "anyone"
+"""No role: any key of the policy that is not revoked."""
+
+
 def promoter(stage: str) -> str:
-    """The role that decides what `stage` serves: it promotes, refuses and rolls back."""
+    """The role that decides what `stage` serves: it promotes, refuses, rolls back, holds and resumes."""
     return f"promoter:{stage}"
 
 
+def approver(stage: str) -> str:
+    """The role of which as many as its threshold must have approved what is promoted to `stage`."""
+    return f"approver:{stage}"
+
+
+def waiver(stage: str) -> str:
+    """The role that excuses rules which did not pass; where a policy does not have it, the promoter does that."""
+    return f"waiver:{stage}"
+
+
 class Key(Record):
-    """A public key, PEM."""
+    """A public key, PEM, whose it is, and from which entry on its signatures count for nothing.
+
+    What a key signed before `revoked_from_index` stays good for ever. An index of the past says that the key was in
+    other hands since then: what it signed from there on is void.
+    """
 
     pem: str
+    owner: Actor | None = None
+    revoked_from_index: Annotated[int, Field(ge=1)] | None = None
+    why: Line | None = None
 
     @model_validator(mode="after")
     def _is_a_key(self) -> Self:
@@ -39,7 +61,7 @@ class Key(Record):
 
 
 class Role(Record):
-    """Keys, and how many different ones of them must sign."""
+    """Keys, and how many different ones of them must sign; of approvers, each signs an entry of their own."""
 
     keys: Annotated[tuple[KeyId, ...], Field(min_length=1)]
     threshold: Annotated[int, Field(ge=1)]
@@ -61,7 +83,8 @@ class Policy(Record):
     """Who may do what.
 
     `stages` are in order, the first the least exposed. `after` maps a stage to one that must have served a manifest
-    before this one may. Every stage has its promoter role; nothing is anybody's by default.
+    before this one may. Every stage has its promoter role, and may have approvers and those who waive. A revoked key
+    stays listed and has no role.
     """
 
     form: Literal["registry.policy/1"] = "registry.policy/1"
@@ -75,8 +98,11 @@ class Policy(Record):
         if len(set(self.stages)) != len(self.stages):
             raise ValueError("a stage stands twice")
         wanted = {ROOT, REGISTRAR, *(promoter(stage) for stage in self.stages)}
-        if set(self.roles) != wanted:
-            raise ValueError(f"the roles must be exactly {', '.join(sorted(wanted))}")
+        if missing := wanted - set(self.roles):
+            raise ValueError(f"there is no role {min(missing)}")
+        known = {*wanted, *(role(stage) for stage in self.stages for role in (approver, waiver))}
+        if strange := set(self.roles) - known:
+            raise ValueError(f"there can be no role {min(strange)}: known are {', '.join(sorted(known))}")
         self._check_order()
         self._check_keys()
         return self
@@ -93,6 +119,8 @@ class Policy(Record):
         for name, role in self.roles.items():
             if strangers := set(role.keys) - set(self.keys):
                 raise ValueError(f"the role {name} names the unknown key {min(strangers)[:12]}")
+            if revoked := set(role.keys) & set(self.revocations):
+                raise ValueError(f"the role {name} names the revoked key {min(revoked)[:12]}")
 
     @property
     def digest(self) -> Digest:
@@ -104,9 +132,25 @@ class Policy(Record):
         """Key id to public key, PEM."""
         return {key_id: key.pem for key_id, key in self.keys.items()}
 
+    @property
+    def revocations(self) -> dict[str, int]:
+        """Each revoked key's id, and the index from which on its signatures count for nothing."""
+        found = {key_id: key.revoked_from_index for key_id, key in self.keys.items()}
+        return {key_id: index for key_id, index in found.items() if index is not None}
+
     def may(self, role: str, key_ids: Collection[str]) -> bool:
-        """Whether `key_ids`, having signed, may act as `role`; False for a role that does not exist."""
-        return role in self.roles and self.roles[role].met_by(key_ids)
+        """Whether `key_ids`, having signed one entry, may act as `role`; False for a role that does not exist."""
+        if role == ANYONE:
+            return bool(set(key_ids) & set(self.keys) - set(self.revocations))
+        found = self.role(role)
+        if found is not None and role.startswith(approver("")):
+            return bool(set(found.keys) & set(key_ids))
+        return found is not None and found.met_by(key_ids)
+
+    def role(self, name: str) -> Role | None:
+        """The role, or the one that stands in for it."""
+        kind, _, stage = name.partition(":")
+        return self.roles.get(name) or (self.roles.get(promoter(stage)) if f"{kind}:" == waiver("") else None)
 
 
 def one_key_policy(pem: str, *, stages: Sequence[str] = ("dev", "staging", "production")) -> Policy:

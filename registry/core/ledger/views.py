@@ -1,41 +1,19 @@
 """The views: what the ledger's entries, read from the first to the last, say about now and about any time before."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from registry.core.digest import Digest
-from registry.core.ledger.chain import Head, LedgerLost, Link, check_chain
-from registry.core.ledger.entry import Answer, PolicyEntry, Promote, Register, Rollback, StageDecision, moment_of
+from registry.core.ledger.assent import Assent, assent_of
+from registry.core.ledger.chain import Head, LedgerLost, check_chain
+from registry.core.ledger.entry import Hold, Judge, Link, Revoke, Waive
 from registry.core.ledger.names import Names, UnknownReference, nearest
-from registry.core.ledger.policy import Policy
+from registry.core.ledger.past import Generation as Generation
+from registry.core.ledger.past import Look, Past
+from registry.core.ledger.policy import Policy, approver
+from registry.core.ledger.text import moment_of
 from registry.core.pin import Pin
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """What a stage served, from one entry until the next.
-
-    `number` counts up from 1. `index` is the entry that made it, `since` the time claimed there. `settled` is the
-    latest time claimed up to that entry: it never goes back, so it can be searched. `basis` says why the manifest was
-    let in; `verdict` and `answer` are those of the promotion that first brought it. `target` is the generation whose
-    manifest a rollback brought back, and `origin` the promotion behind it (the number itself, if this is one).
-    """
-
-    number: int
-    stage: str
-    manifest: Digest
-    index: int
-    actor: str
-    since: str
-    settled: str
-    reason: str | None
-    basis: Literal["gate", "bootstrap", "rollback"]
-    verdict: Digest
-    answer: Answer
-    target: int | None
-    origin: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +21,9 @@ class State:
     """Everything that the ledger says, after its last entry. Make it with `read_state`.
 
     `models` has each name's manifests, newest last; `pins` every registered artefact, newest last; `tips` the digest
-    of each stage's last entry.
+    of each stage's last entry. `looks` are the judgements, the oldest first, `revoked` and `holds` the entries that
+    revoked a manifest and hold a stage. `makers` and `votes` are behind `assent`, `waives` behind `waivers`. `void` are
+    the indexes of entries that no longer count.
     """
 
     entries: tuple[Link, ...]
@@ -53,6 +33,13 @@ class State:
     pins: tuple[Pin, ...]
     proofs: Mapping[Digest, tuple[Digest, ...]]
     tips: Mapping[str, Digest]
+    looks: Mapping[Look, Judge]
+    revoked: Mapping[Digest, Revoke]
+    holds: Mapping[str, Hold]
+    makers: Mapping[Digest, frozenset[str]]
+    votes: Mapping[tuple[str, Digest], Mapping[str, Link]]
+    waives: Mapping[Digest, Waive]
+    void: frozenset[int]
 
     @property
     def head(self) -> Head:
@@ -85,7 +72,7 @@ class State:
         Raises:
             UnknownReference: There is no such stage.
         """
-        return next(reversed(self.generations(stage)), None)
+        return next((one for one in reversed(self.generations(stage)) if not one.is_void), None)
 
     def at(self, stage: str, when: datetime | int) -> Generation | None:
         """What `stage` served at a time (an aware datetime), or after the entry of an index; None before its first.
@@ -95,7 +82,7 @@ class State:
         Raises:
             UnknownReference: There is no such stage.
         """
-        found = self.generations(stage)
+        found = [one for one in self.generations(stage) if not one.is_void]
         if isinstance(when, datetime):
             moment = moment_of(when)
             return next((one for one in reversed(found) if one.settled <= moment), None)
@@ -103,7 +90,29 @@ class State:
 
     def has_served(self, stage: str, manifest: Digest) -> bool:
         """Whether `stage` serves or ever served `manifest`."""
-        return any(one.manifest == manifest for one in self.generations(stage))
+        return any(one.manifest == manifest and not one.is_void for one in self.generations(stage))
+
+    def held(self, stage: str) -> Hold | None:
+        """The entry that holds `stage`; None while it is open for promotions."""
+        return self.holds.get(stage)
+
+    def judged(self, stage: str) -> tuple[Judge, ...]:
+        """Every look at a candidate for `stage`, the oldest first; the same one never twice."""
+        return tuple(look for look in self.looks.values() if look.stage == stage)
+
+    def assent(self, stage: str, manifest: Digest) -> Assent:
+        """Who approved that `stage` serves `manifest`, as far as it counts now."""
+        role = self.policy.roles.get(approver(stage))
+        return assent_of(role, self.votes.get((stage, manifest), {}), self.makers.get(manifest, frozenset()))
+
+    def approvals(self, stage: str, manifest: Digest) -> tuple[Link, ...]:
+        """The approvals of `manifest` for `stage` that count now, one for each key, the oldest first."""
+        return tuple(sorted(self.assent(stage, manifest).approvals.values(), key=lambda link: link.entry.index))
+
+    def waivers(self, stage: str, manifest: Digest) -> tuple[tuple[Digest, Waive], ...]:
+        """The waivers for `manifest` on `stage`, live or expired, with the digests of their entries, newest first."""
+        of = (stage, manifest)
+        return tuple((digest, one) for digest, one in self.waives.items() if (one.stage, one.manifest) == of)[::-1]
 
     def evidence(self, manifest: Digest) -> tuple[Digest, ...]:
         """The evidence registered for `manifest`, newest first."""
@@ -124,6 +133,8 @@ class State:
             UnknownReference: Nothing is called that; the nearest name is told.
             AmbiguousReference: More than one manifest is; they are listed.
         """
+        if ref in self.stages and (now := self.serving(ref)):
+            return now.manifest
         served = {stage: tuple(one.manifest for one in found) for stage, found in self.stages.items()}
         return Names(self.models, served).resolve(ref)
 
@@ -144,82 +155,33 @@ def state_of(links: Iterable[Link]) -> State:
     Raises:
         LedgerLost: There are none.
     """
-    fold = _Fold()
+    past = Past()
     for link in links:
-        fold.take(link)
-    if fold.policy is None:
+        past.take(link)
+    return state_after(past)
+
+
+def state_after(past: Past) -> State:
+    """Say what the past says, as it is now; what is added to it later changes nothing here.
+
+    Raises:
+        LedgerLost: It has no entries.
+    """
+    if past.policy is None:
         raise LedgerLost
     return State(
-        entries=tuple(fold.entries),
-        policy=fold.policy,
-        stages={stage: tuple(found) for stage, found in fold.stages.items()},
-        models={name: tuple(manifests) for name, manifests in fold.models.items()},
-        pins=tuple(fold.pins),
-        proofs={manifest: tuple(found) for manifest, found in fold.proofs.items()},
-        tips=dict(fold.tips),
+        entries=tuple(past.links),
+        policy=past.policy,
+        stages={stage: tuple(found) for stage, found in past.stages.items()},
+        models={name: tuple(manifests) for name, manifests in past.models.items()},
+        pins=tuple(past.pins),
+        proofs={manifest: tuple(found) for manifest, found in past.proofs.items()},
+        tips=dict(past.tips),
+        looks=dict(past.looks),
+        revoked=dict(past.revoked),
+        holds=dict(past.holds),
+        makers=dict(past.makers),
+        votes={of: dict(found) for of, found in past.approvals.items()},
+        waives=dict(past.waivers),
+        void=past.void,
     )
-
-
-@dataclass(slots=True)
-class _Fold:
-    """A state in the making. Dicts stand for ordered sets: a thing registered again moves to the end."""
-
-    policy: Policy | None = None
-    entries: list[Link] = field(default_factory=list)
-    stages: dict[str, list[Generation]] = field(default_factory=dict)
-    models: dict[str, dict[Digest, None]] = field(default_factory=dict)
-    pins: dict[Pin, None] = field(default_factory=dict)
-    proofs: dict[Digest, dict[Digest, None]] = field(default_factory=dict)
-    tips: dict[str, Digest] = field(default_factory=dict)
-    settled: str = ""
-
-    def take(self, link: Link) -> None:
-        """Add what one entry says."""
-        entry = link.entry
-        self.entries.append(link)
-        self.settled = max(self.settled, entry.at)
-        if isinstance(entry, StageDecision):
-            self.tips[entry.stage] = link.digest
-        match entry:
-            case PolicyEntry():
-                self.policy = entry.policy
-                # why: a stage that a later policy drops keeps its past.
-                self.stages = {**{stage: [] for stage in entry.policy.stages}, **self.stages}
-            case Register():
-                self._register(entry)
-            case Promote() | Rollback():
-                self.stages[entry.stage].append(self._generation(entry))
-            case _:
-                pass  # a refusal changes nothing
-
-    def _register(self, entry: Register) -> None:
-        for pin in entry.pins:
-            self.pins.pop(pin, None)
-            self.pins[pin] = None
-        if entry.model is not None and entry.manifest is not None:
-            manifests = self.models.setdefault(entry.model, {})
-            manifests.pop(entry.manifest, None)
-            manifests[entry.manifest] = None
-            proofs = self.proofs.setdefault(entry.manifest, {})
-            for digest in entry.evidence:
-                proofs.pop(digest, None)
-                proofs[digest] = None
-
-    def _generation(self, entry: Promote | Rollback) -> Generation:
-        earlier = self.stages[entry.stage]
-        source = earlier[entry.target - 1] if isinstance(entry, Rollback) else entry
-        return Generation(
-            number=entry.generation,
-            stage=entry.stage,
-            manifest=entry.manifest,
-            index=entry.index,
-            actor=entry.actor,
-            since=entry.at,
-            settled=self.settled,
-            reason=entry.reason,
-            basis="rollback" if isinstance(entry, Rollback) else entry.basis,
-            verdict=source.verdict,
-            answer=source.answer,
-            target=entry.target if isinstance(entry, Rollback) else None,
-            origin=source.origin if isinstance(source, Generation) else entry.generation,
-        )

@@ -1,0 +1,47 @@
+"""What people write into the ledger: one printable line; and how a time is spelled there."""
+
+import unicodedata
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def _is_one_line(text: str) -> str:
+    # why: reasons are printed on terminals; an escape sequence or a line break there could draw a false log.
+    if any(unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") for letter in text) or text != text.strip():
+        raise ValueError("it is not one line of printable text")
+    return text
+
+
+def _is_a_moment(text: str) -> str:
+    time_of(text)
+    return text
+
+
+Line = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_is_one_line)]
+"""What a person wrote: one line of printable text."""
+
+Actor = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_is_one_line)]
+"""Who says that they did it; the signatures say whose keys did."""
+
+Moment = Annotated[
+    str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"), AfterValidator(_is_a_moment)
+]
+"""A claimed time: RFC 3339, UTC, whole seconds. Nothing is ordered by it."""
+
+
+def moment_of(time: datetime) -> str:
+    """Spell an aware `time` as entries do: RFC 3339, UTC, whole seconds, rounded down."""
+    return time.astimezone(UTC).strftime(_FORMAT)
+
+
+def time_of(moment: str) -> datetime:
+    """The time that `moment_of` spelled.
+
+    Raises:
+        ValueError: It is spelled otherwise.
+    """
+    return datetime.strptime(moment, _FORMAT).replace(tzinfo=UTC)
