@@ -1,25 +1,18 @@
 """`registry gate` and `registry promote`: may this model enter that stage?"""
 
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from registry.cli.output import Json, data, document
 from registry.cli.project import project
+from registry.cli.report import Explain, Form, Html, Markdown, tell
 from registry.errors import UsageError
 
-if TYPE_CHECKING:
-    from registry.core.gate.verdict import Verdict
-
 EXIT = {"GO": 0, "NO-GO": 3, "HOLD": 4}
-WIDTH = 130
-COLOURS = {"PASS": "green", "FAIL": "red", "UNDECIDED": "yellow"}
 
 Model = Annotated[str, typer.Argument(help="A model, model@hex, a stage, stage@N or a digest.")]
 Stage = Annotated[str, typer.Option("--to", help="The stage whose rules decide.")]
-Explain = Annotated[bool, typer.Option("--explain", help="Say each rule's verdict in a sentence.")]
-Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")]
 Reason = Annotated[str | None, typer.Option(help="Why; one line, written into the ledger.")]
 Bootstrap = Annotated[
     bool, typer.Option("--bootstrap", help="The very first release of a stage, which has nothing to be compared with.")
@@ -32,21 +25,15 @@ def gate_command(
     to: Stage,
     explain: Explain = False,
     as_markdown: Markdown = False,
+    html: Html = None,
     as_json: Json = False,
 ) -> None:
     """Judge model REF by the rules of a stage.
 
     It is compared with what the stage serves now. Exit codes: GO 0, NO-GO 3, HOLD 4.
     """
-    from registry.core.gate.report import markdown
-
     judged = project(context).gate(ref, to)
-    if as_json:
-        data(document("registry.judged/1", {"digest": judged.digest, "verdict": judged.verdict}))
-    elif as_markdown:
-        data(markdown(judged.verdict))
-    else:
-        _show(judged.verdict, explain=explain)
+    tell(context, judged, Form(explain, as_markdown, as_json, html))
     raise typer.Exit(EXIT[judged.verdict.answer])
 
 
@@ -74,27 +61,3 @@ def promote_command(
         return
     word = "serves already" if done.was_there else "now serves"
     data(f"{to} {word} {done.now.manifest} as generation {done.now.number} ({done.now.basis}: {done.now.answer})")
-
-
-def _show(verdict: "Verdict", *, explain: bool) -> None:
-    """The rules as a table, then the cases that were lost, then the answer."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from registry.core.gate.report import flip_lines, headline, lines_of
-
-    table = Table(box=None, pad_edge=False)
-    for head in ("", "RULE", "SEEN", "INTERVAL", "N"):
-        table.add_column(head, justify="right" if head == "N" else "left", overflow="fold")
-    for line in lines_of(verdict):
-        mark = f"[{COLOURS[line.mark]}]{line.mark}[/]"
-        table.add_row(mark, escape(line.rule), line.value, line.interval, line.n)
-        if explain or line.mark != "PASS":
-            table.add_row("", f"[dim]{escape(line.sentence)}[/]")
-    # why: a log has no width of its own, and the longest rule should stand on one line there.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    console.print(table)
-    if flips := flip_lines(verdict):
-        console.print(f"\nPassed before, not now ({verdict.flip_count:,}): {escape(', '.join(flips))}")
-    console.print(f"\n[bold]{headline(verdict)}[/]")

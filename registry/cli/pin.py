@@ -7,6 +7,7 @@ import typer
 
 from registry.cli.output import Json, columns, data, document, size
 from registry.cli.project import below, project
+from registry.cli.report import Html, write_page
 
 if TYPE_CHECKING:
     from registry.verbs.add import Addable
@@ -46,12 +47,17 @@ def add_command(context: typer.Context, role: Role, artefact: Artefact, as_json:
     data(document("registry.added/1", pin) if as_json else f"{pin.role}  {pin.card}  {size(pin.size)}  {pin.digest}")
 
 
-def show_command(context: typer.Context, ref: Ref, card: Card = False, as_json: Json = False) -> None:
-    """Show a manifest, a decision or any record."""
+def show_command(
+    context: typer.Context, ref: Ref, card: Card = False, html: Html = None, as_json: Json = False
+) -> None:
+    """Show a manifest, a decision or any record; of a verdict also as a page of HTML."""
     registry = project(context)
     if card:
         found = registry.card(ref)
         data(document("registry.card/1", found) if as_json else json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    if html is not None:
+        write_page(context, registry.verdict(ref), html)
         return
     shown = registry.show(ref)
     if as_json:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from registry.core.canonical import NotCanonical, load
 from registry.core.card import card_of
 from registry.core.digest import Digest, parse_digest
+from registry.core.gate.verdict import Verdict
 from registry.core.ledger.views import State
 from registry.core.manifest import Manifest
 from registry.core.store import Missing
@@ -69,6 +70,21 @@ def card(ref: str, *, state: State, store: Store) -> dict[str, Any]:
     if shown.kind != "manifest":
         raise NotShown(f"{ref} has no card", why=f"it is a {shown.kind}, and only a manifest has one")
     return card_of(Manifest.of(shown.document))
+
+
+def verdict(ref: str, *, state: State, store: Store) -> Verdict:
+    """The verdict that `ref` means: its digest, or a decision that rests on one.
+
+    Raises:
+        NotShown: It means something else.
+        UsageError, IntegrityError: As `show`.
+    """
+    shown = show(ref, state=state, store=store)
+    if shown.kind == "entry" and (found := shown.document.get("verdict")):
+        shown = read_record(parse_digest(str(found)), store=store)
+    if shown.kind != "verdict":
+        raise NotShown(f"{ref} has no report", why=f"it is a {shown.kind}, and only a verdict has one")
+    return Verdict.of(shown.document)
 
 
 def read_record(digest: Digest, *, store: Store) -> Shown:

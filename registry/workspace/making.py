@@ -8,6 +8,7 @@ from registry.workspace.place import Place
 from registry.workspace.settings import inside, read_file
 
 if TYPE_CHECKING:
+    from registry.core.gate.verdict import Verdict
     from registry.core.pin import Pin
     from registry.verbs.add import Addable
     from registry.verbs.pin import Pinned
@@ -76,3 +77,9 @@ class Making(Place):
         from registry.verbs.show import card
 
         return card(ref, state=self.state, store=self.store)
+
+    def verdict(self, ref: str) -> "Verdict":
+        """The verdict `ref`, or the one that the ledger entry `ref` rests on."""
+        from registry.verbs.show import verdict
+
+        return verdict(ref, state=self.state, store=self.store)
