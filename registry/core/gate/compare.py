@@ -99,7 +99,8 @@ def _bound(question: Question, seen: Estimate) -> RuleVerdict:
 
 def _with_more(question: Question, seen: Estimate, written: RuleVerdict) -> RuleVerdict:
     """Add how many more samples would settle an undecided bound, where it is one of a rate."""
-    if seen.point is None or not 0 <= seen.point <= 1 or question.rule.scope == "delta":
+    if seen.point is None or not 0 <= seen.point <= 1 or question.rule.scope in {"delta", "canary"}:
+        # why: a canary is judged once, and a difference needs pairs; more samples like these are not to be had.
         return written
     is_lower = question.rule.statistic.text == "lower_ci"
     threshold = question.rule.threshold if is_lower else 1 - question.rule.threshold

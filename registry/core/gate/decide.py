@@ -5,11 +5,12 @@ from fractions import Fraction
 
 from registry.core.gate.check import arguments_of, metric_of, weights_of
 from registry.core.gate.compare import Question, compare, minimum_of, undecided
+from registry.core.gate.live import judge_canary
 from registry.core.gate.measure import Estimate, aggregate, estimate
 from registry.core.gate.metric import Arguments, Metric, Ratio, Sample, Values
 from registry.core.gate.pairs import judge_delta, judge_protected
 from registry.core.gate.rows import ERRED, Rows, SliceRows
-from registry.core.gate.rule import Comparison, NoRegressions, Rule, parse_window
+from registry.core.gate.rule import Comparison, NoRegressions, Rule
 from registry.core.gate.trial import Trial, doubt_about
 from registry.core.gate.verdict import RuleVerdict
 
@@ -25,21 +26,13 @@ def judge_rule(rule: Rule, trial: Trial) -> RuleVerdict:
         return judge_protected(rule, trial)
     match rule.scope:
         case "canary":
-            return undecided(rule, _no_canary(trial))
+            return judge_canary(rule, trial)
         case "delta":
             return judge_delta(rule, trial)
         case _:
             return (
                 undecided(rule, trial.no_candidate) if trial.candidate is None else _judge(rule, trial, trial.candidate)
             )
-
-
-def _no_canary(trial: Trial) -> str:
-    if trial.gate.window is None:
-        return "There is no canary data."
-    window = parse_window(trial.gate.window)
-    hours = Fraction(window.seconds, 3600)
-    return f"There is no canary data; it takes more than {window.requests:,} requests and {float(hours):g} hours."
 
 
 def _judge(rule: Comparison, trial: Trial, rows: Rows) -> RuleVerdict:

@@ -5,10 +5,11 @@ test keeps the two together. SciPy is loaded only by the functions that need a b
 """
 # ruff: noqa: PLR0917 - the arguments of a formula are given in the order of the formula
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import fsum, inf, sqrt
+from math import fsum, inf, isfinite, sqrt
+from operator import index
 from typing import Any
 
 from registry.core.gate import exact
@@ -115,6 +116,27 @@ def effective_size(sums: Sequence[tuple[float, int]], rate: float, level: float)
     variance *= clusters / (clusters - 1)
     correction = (_t_quantile(level, n - 1) / _t_quantile(level, clusters - 1)) ** 2
     return min(float(n), rate * (1 - rate) / variance * correction)
+
+
+def poisson_exact(count: int, exposure: float = 1.0, confidence: float = 0.95) -> Interval:
+    """Bound how often an event comes in a unit of exposure, from how often it came.
+
+    Args:
+        count: Events seen, 0 or more.
+        exposure: In how many units (hours, thousands of requests) they were seen, above 0.
+        confidence: Of the two-sided interval.
+
+    Raises:
+        NoSample: The count is negative or not whole, or there was no exposure.
+
+    Source: F. Garwood, Biometrika 28 (1936) 437-442, by chi-squared quantiles.
+    """
+    seen, level, chi2 = _whole(count, "count"), float(_level(confidence, 2)), _stats().chi2
+    units = _finite([exposure])[0]
+    if units <= 0:
+        raise NoSample(f"{exposure} is no exposure", why="it is above 0")
+    lower = float(chi2.ppf(level, 2 * seen)) / 2 if seen else 0.0
+    return Interval(seen / units, lower / units, float(chi2.isf(level, 2 * seen + 2)) / 2 / units)
 
 
 def quantile_interval(values: Sequence[float], q: float, confidence: float = 0.95) -> Interval:
@@ -251,6 +273,24 @@ def newcombe_paired(both: int, first_only: int, second_only: int, neither: int, 
 def _check_counts(successes: int, n: int) -> None:
     if not 0 <= successes <= n or n < 1:
         raise NoSample(f"{successes} of {n} is no count of successes", why="it takes 0 <= successes <= n and n >= 1")
+
+
+def _whole(value: int, what: str) -> int:
+    """A count as a Python integer; numpy's integers are welcome, 2.5 and NaN are not."""
+    try:
+        whole = index(value)
+    except TypeError:
+        raise NoSample(f"{value!r} is no {what}", why="a count is a whole number") from None
+    if whole < 0:
+        raise NoSample(f"{value!r} is no {what}", why="a count is not negative")
+    return whole
+
+
+def _finite(values: Iterable[float]) -> list[float]:
+    found = [float(value) for value in values]
+    if not all(map(isfinite, found)):
+        raise NoSample("there is a value that is no number")
+    return found
 
 
 def _level(confidence: float, sides: int) -> Fraction:

@@ -266,12 +266,12 @@ def ranks(n: int, quantile: Fraction, level: Fraction) -> tuple[int, int, int]:
     """
     point = max(1, -(-quantile.numerator * n // quantile.denominator))
     # P(X <= rank - 1) <= level for the lower rank, P(X >= rank) <= level for the upper one; X ~ binomial(n, quantile).
-    lower = _last(n, lambda rank: tail_against(n - rank + 1, n, 1 - quantile, level) <= 0)
-    upper = n + 1 - _last(n, lambda rank: tail_against(n + 1 - rank, n, quantile, level) <= 0)
+    lower = last(n, lambda rank: tail_against(n - rank + 1, n, 1 - quantile, level) <= 0)
+    upper = n + 1 - last(n, lambda rank: tail_against(n + 1 - rank, n, quantile, level) <= 0)
     return lower, point, upper
 
 
-def _last(n: int, holds: Callable[[int], bool]) -> int:
+def last(n: int, holds: Callable[[int], bool]) -> int:
     """The last of 1..n for which `holds`, which turns false once and stays so; 0 if there is none."""
     low, high = 0, n + 1
     while high - low > 1:

@@ -16,6 +16,7 @@ from registry.core.record import Record
 
 Share = Annotated[str, Field(pattern=r"^(0(\.[0-9]{1,9})?|1(\.0{1,9})?)$")]
 """A decimal string from 0 to 1 with at most nine decimals, which is the grid that bounds are compared on."""
+WINDOW = "N > 5k requests; 24h"
 Method = Literal["clopper_pearson", "wilson"]
 
 
@@ -37,7 +38,7 @@ class Gate(Record):
     weights: dict[str, Decimal] = {}
     minimum_n: dict[str, Annotated[int, Field(ge=1, le=10**9)]] = {}
     guards: dict[str, tuple[str, ...]] = {}
-    window: str | None = None
+    window: str = WINDOW
     rules: tuple[str, ...]
 
     @property

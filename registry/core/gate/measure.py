@@ -1,13 +1,14 @@
 """From a sample to an estimate with exact or outward-rounded bounds, by the settings of a gate."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from math import isfinite
 
 from registry.core.gate import exact
-from registry.core.gate.estimate import clustered_rate, ratio_of_sums
+from registry.core.gate.estimate import clustered_rate, poisson_exact, ratio_of_sums
 from registry.core.gate.gatefile import Gate
 from registry.core.gate.metric import Calls, Hits, Ratio, Sample, Values
 
@@ -43,9 +44,9 @@ def estimate(sample: Sample, gate: Gate) -> Estimate:
             return Estimate(Fraction(count, max(n, 1)), lower, upper, n, n, count, is_plain_rate=True)
         case Hits(hits, samples):
             sums = [(sum(hits[at : at + samples]), samples) for at in range(0, len(hits), samples)]
-            return _clustered(sums, gate)
+            return clustered(sums, gate)
         case Calls(passed, total):
-            return _clustered(list(zip(passed, total, strict=True)), gate)
+            return clustered(list(zip(passed, total, strict=True)), gate)
         case Values():
             return _quantile(sample, gate)
         case Ratio():
@@ -80,7 +81,7 @@ def paired(arms: tuple[bytes, bytes], samples: int, gate: Gate) -> Estimate:
     # why: (1 + new - old) / 2 lies between 0 and 1, so that the bounds for clustered rates hold for it.
     halves = [(1 + new - old) / 2 for new, old in zip(good, before, strict=True)]
     sums = [(sum(halves[at : at + samples]), samples) for at in range(0, n, samples)]
-    half = _clustered(sums, gate)
+    half = clustered(sums, gate)
     upper = 2 * (half.upper or Fraction(1)) - 1
     return Estimate(point, 2 * half.lower - 1, upper, n, half.units, doubt=half.doubt)
 
@@ -92,7 +93,8 @@ def two_by_two(good: bytes, before: bytes) -> tuple[int, int, int, int]:
     return both, one - both, two - both, len(good) - one - two + both
 
 
-def _clustered(sums: Sequence[tuple[float, int]], gate: Gate) -> Estimate:
+def clustered(sums: Sequence[tuple[float, int]], gate: Gate) -> Estimate:
+    """Bound a rate from each cluster's (sum of hits, number of samples)."""
     count, n, units = sum((Fraction(part) for part, _ in sums), Fraction(0)), sum(size for _, size in sums), len(sums)
     point = count / max(n, 1)
     if n == units:
@@ -100,9 +102,22 @@ def _clustered(sums: Sequence[tuple[float, int]], gate: Gate) -> Estimate:
         lower, upper = rate_bounds(int(count), n, gate)
         return Estimate(point, lower, upper, n, units, int(count), is_plain_rate=True)
     found = clustered_rate(sums, float(gate.level))
-    doubt = f"{units} cases with several samples each are too few for a bound" if units < MIN_CLUSTERS else ""
     lower, upper = max(Fraction(0), _below(found.lower)), min(Fraction(1), _above(found.upper))
-    return Estimate(point, lower, upper, n, units, int(count), doubt=doubt)
+    return Estimate(point, lower, upper, n, units, int(count), doubt=too_few(units, n))
+
+
+def too_few(units: int, n: int) -> str:
+    """Why clusters of several samples are too few to tell how much they differ; nothing where they are enough."""
+    if n == units or units >= MIN_CLUSTERS:
+        return ""
+    return f"{units} groups of several samples each are too few for a bound"
+
+
+def expected_count(count: int, gate: Gate) -> Estimate:
+    """Bound how often a rare event comes in as much traffic as this."""
+    found = poisson_exact(count, confidence=float(1 - 2 * gate.level))
+    lower, upper = max(Fraction(0), _below(found.lower)), _above(found.upper)
+    return Estimate(Fraction(count), lower, upper, count, count, count)
 
 
 def _quantile(sample: Values, gate: Gate) -> Estimate:
@@ -114,6 +129,35 @@ def _quantile(sample: Values, gate: Gate) -> Estimate:
     # why: where even the lower rank is infinite, the largest number seen still bounds it.
     lower = Fraction(ordered[-1]) if lower is None else lower
     return Estimate(point if n else None, exact.down(lower), None if upper is None else exact.up(upper), n, n)
+
+
+def clustered_quantile(sample: Values, clusters: Sequence[Hashable], gate: Gate) -> Estimate:
+    """Bound a quantile of values that come in clusters, by bounding the rate of values beyond it.
+
+    Returns:
+        The largest value of which it is proven that no more than `q` lies below, and the smallest of which no more than
+        `1 - q` lies above; what order statistics give where each cluster has one value.
+
+    Source: R. S. Woodruff, JASA 47 (1952) 635-646, with Korn and Graubard's bounds.
+    """
+    n, sizes = len(sample.values), Counter(clusters)
+    seen = sorted({value for value in sample.values if value is not None})
+
+    def is_rare(share: Fraction, hits: Iterable[bool]) -> bool:
+        sums = Counter(cluster for cluster, hit in zip(clusters, hits, strict=True) if hit)
+        found = clustered_rate([(sums[one], size) for one, size in sizes.items()], float(gate.level))
+        return _above(found.upper) <= share
+
+    def is_below(rank: int) -> bool:
+        return is_rare(sample.q, (value is not None and value < seen[rank - 1] for value in sample.values))
+
+    def is_above(rank: int) -> bool:
+        return is_rare(1 - sample.q, (value is None or value > seen[-rank] for value in sample.values))
+
+    low, high = exact.last(len(seen), is_below), exact.last(len(seen), is_above)
+    lower = exact.down(Fraction(seen[low - 1])) if low else Fraction(0)
+    upper = exact.up(Fraction(seen[-high])) if high else None
+    return Estimate(_quantile(sample, gate).point, lower, upper, n, len(sizes), doubt=too_few(len(sizes), n))
 
 
 def _ratio(sample: Ratio, gate: Gate) -> Estimate:

@@ -199,7 +199,7 @@ STATISTICS: dict[Kind, tuple[str, ...]] = {
     "quantile": ("point", "lower_ci", "upper_ci", "n"),
     "ratio": ("point", "lower_ci", "upper_ci", "n"),
     "live rate": ("point", "lower_ci", "upper_ci", "count", "n"),
-    "live count": ("count",),
+    "live count": ("count", "upper_ci", "n"),
     "live quantile": ("point", "lower_ci", "upper_ci", "n"),
     "live ratio": ("point", "lower_ci", "upper_ci", "n"),
 }

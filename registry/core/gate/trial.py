@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from registry.core.gate.canary import Canary
 from registry.core.gate.gatefile import Gate
 from registry.core.gate.metric import Metric
 from registry.core.gate.rows import ERRED, Rows, SliceRows
@@ -15,13 +16,17 @@ LOSS_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Everything that the rules are judged on. Rows are None where there are none, and then the sentence says why."""
+    """Everything that the rules are judged on. Rows are None where there are none, and then the sentence says why.
+
+    `canary` is the candidate's live traffic, None where there was none.
+    """
 
     gate: Gate
     rules: tuple[Rule, ...]
     suite: Suite
     candidate: Rows | None
     baseline: Rows | None
+    canary: Canary | None = None
     no_candidate: str = "There is no evidence for this model."
     no_baseline: str = "There is nothing to compare with."
 

@@ -1,0 +1,208 @@
+"""The canary: what live traffic did while a few of the users were served by the candidate, one line a request.
+
+A file is a header and then the requests of the canary arm, each one canonical JSON line. Every request that was routed
+to the candidate has a line, also one whose telemetry never came: what is left out cannot count against the candidate.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import Field, ValidationError, model_validator
+
+from registry.core.canonical import MAX_INTEGER
+from registry.core.digest import Digest, Sha256
+from registry.core.gate.rule import Window
+from registry.core.record import Record, faults_of
+from registry.errors import IntegrityError
+
+Id = Annotated[str, Field(min_length=1, max_length=256)]
+Count = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+Amount = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?$")]
+"""A decimal string that is not negative."""
+
+
+class BadCanary(IntegrityError):
+    """A canary's file is malformed, tells of a request twice, or of one after its end."""
+
+
+class Watch(Record):
+    """The first line: whose traffic this is, and for how long it was watched.
+
+    `manifest` is the model that answered. `watched_ms` counts from the start of the canary; up to then every request
+    has its line, so that an hour without traffic is an hour that passed.
+    """
+
+    form: Literal["registry.canary/1"] = "registry.canary/1"
+    manifest: Sha256
+    watched_ms: Count
+
+
+class Request(Record):
+    """One request that the candidate was to answer.
+
+    `session` groups requests that belong together (a conversation or a user): they are one cluster. `at_ms` counts
+    from the start of the canary to the arrival. `status` is `ok`, `timeout` (no answer in time), `error` (none at all)
+    or `lost` (no telemetry came, so nothing is known). `latency_ms` is there where it is `ok`, `cost_usd` and `tokens`
+    unless it is `lost`. `screened` says that the incident detector ran, `incident` that it, or a person, found one.
+    """
+
+    request: Id
+    session: Id
+    at_ms: Count
+    status: Literal["ok", "timeout", "error", "lost"]
+    abandoned: bool = False
+    screened: bool = False
+    incident: bool = False
+    latency_ms: Amount | None = None
+    cost_usd: Amount | None = None
+    tokens: Count | None = None
+
+    @model_validator(mode="after")
+    def _has_what_its_status_says(self) -> Self:
+        if (self.latency_ms is not None) != (self.status == "ok"):
+            raise ValueError("latency_ms belongs to an ok request, and to no other")
+        if {self.cost_usd is not None, self.tokens is not None} != {self.status != "lost"}:
+            raise ValueError("cost_usd and tokens belong to every request that is not lost")
+        if self.status == "lost" and (self.abandoned or self.screened):
+            raise ValueError("of a lost request it is not known whether it was abandoned or screened")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """The requests in columns, by time of arrival.
+
+    Flags are 0 or 1. `latency_ms` is None for what took forever: timed out, failed or lost. `cost_usd` is None, and
+    `tokens` 0, where the request was lost.
+    """
+
+    manifest: Digest
+    watched_ms: int
+    at_ms: tuple[int, ...]
+    session: tuple[str, ...]
+    lost: bytes
+    abandoned: bytes
+    screened: bytes
+    incident: bytes
+    latency_ms: tuple[Decimal | None, ...]
+    cost_usd: tuple[Decimal | None, ...]
+    tokens: tuple[int, ...]
+
+    @property
+    def requests(self) -> int:
+        """How many requests were routed to the candidate."""
+        return len(self.at_ms)
+
+    @property
+    def measured(self) -> int:
+        """How many of them have telemetry."""
+        return self.requests - sum(self.lost)
+
+    def decided_ms(self, window: Window) -> int | None:
+        """The first moment with more than the window's requests measured and its time over; None while it is not.
+
+        Nothing but the number of requests and the clock decides it, so what was seen until then may be judged once
+        as a sample of fixed size.
+        """
+        arrivals = (at for at, lost in zip(self.at_ms, self.lost, strict=True) if not lost)
+        last = next((at for number, at in enumerate(arrivals) if number == window.requests), None)
+        if last is None or self.watched_ms < window.seconds * 1000:
+            return None
+        return max(last, window.seconds * 1000)
+
+    def until(self, at_ms: int) -> "Canary":
+        """The requests that arrived up to a moment."""
+        end = bisect_right(self.at_ms, at_ms)
+        columns = (self.session, self.lost, self.abandoned, self.screened, self.incident)
+        amounts = (self.latency_ms, self.cost_usd, self.tokens)
+        cut: list[Any] = [column[:end] for column in (self.at_ms, *columns, *amounts)]
+        return Canary(self.manifest, min(self.watched_ms, at_ms), *cut)
+
+
+def canary_of(watch: Watch, requests: Iterable[Request]) -> Canary:
+    """Put requests, in any order, into columns.
+
+    Raises:
+        BadCanary: Two have one name, or one arrived after the end of the watch.
+    """
+    ordered = sorted(requests, key=_place)
+    _check(watch, ordered)
+    return Canary(
+        Digest(watch.manifest),
+        watch.watched_ms,
+        tuple(one.at_ms for one in ordered),
+        tuple(one.session for one in ordered),
+        bytes(one.status == "lost" for one in ordered),
+        bytes(one.abandoned for one in ordered),
+        bytes(one.screened for one in ordered),
+        bytes(one.incident for one in ordered),
+        tuple(_decimal(one.latency_ms) for one in ordered),
+        tuple(_decimal(one.cost_usd) for one in ordered),
+        tuple(one.tokens or 0 for one in ordered),
+    )
+
+
+def read_canary(data: bytes) -> Canary:
+    """Read a canary's file, strictly: one spelling of each line, each request once; the order of requests is free.
+
+    Raises:
+        BadCanary: With the number of the first line that is wrong.
+    """
+    if not data.endswith(b"\n"):
+        raise BadCanary("the canary's last line is cut off" if data else "the canary's file is empty")
+    first, *rest = data.removesuffix(b"\n").split(b"\n")
+    return canary_of(_line(first, Watch, 1), (_line(line, Request, at) for at, line in enumerate(rest, 2)))
+
+
+def write_canary(watch: Watch, requests: Iterable[Request]) -> bytes:
+    """A canary's file, its requests by time of arrival.
+
+    Raises:
+        BadCanary: As `canary_of`.
+    """
+    ordered = sorted(requests, key=_place)
+    _check(watch, ordered)
+    return b"".join(record.canonical() + b"\n" for record in (watch, *ordered))
+
+
+Form = TypeVar("Form", Watch, Request)
+
+
+def _line(line: bytes, form: type[Form], number: int) -> Form:
+    try:
+        record = form.model_validate_json(line)
+    except ValidationError as error:
+        raise BadCanary(f"line {number} of the canary is no {form.__name__.lower()}", why=faults_of(error)) from None
+    # why: to be the one spelling of its value also excludes a key twice, a float and a null.
+    if record.canonical() != line:
+        raise BadCanary(f"line {number} of the canary is not in its canonical spelling")
+    return record
+
+
+def _check(watch: Watch, ordered: list[Request]) -> None:
+    for twice in _doubled(ordered):
+        raise BadCanary(f"the canary tells of the request {twice!r} twice")
+    if ordered and ordered[-1].at_ms > watch.watched_ms:
+        raise BadCanary(
+            f"the request {ordered[-1].request!r} arrived after the canary's end",
+            why=f"at {ordered[-1].at_ms} ms; it was watched for {watch.watched_ms} ms",
+        )
+
+
+def _doubled(ordered: list[Request]) -> Iterator[str]:
+    seen: set[str] = set()
+    for one in ordered:
+        if one.request in seen:
+            yield one.request
+        seen.add(one.request)
+
+
+def _place(request: Request) -> tuple[int, str]:
+    return request.at_ms, request.request
+
+
+def _decimal(amount: str | None) -> Decimal | None:
+    return None if amount is None else Decimal(amount)
