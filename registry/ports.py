@@ -51,13 +51,26 @@ class Store(Protocol):
 
 
 class LedgerFile(Protocol):
-    """Where entries live: numbered byte strings, each put at most once."""
+    """Where entries live: numbered byte strings, each put at most once; and one checkpoint, which is put over and over.
 
-    def read(self) -> Sequence[bytes]:
-        """All entries' exact bytes, in order of index, from 0."""
+    What commits is an entry. A checkpoint says again what the entries say, so one that lags behind them, or is not
+    there, is no fault; nor is it one if of two racing writers the one who was behind has the last word.
+    """
+
+    def read(self, start: int = 0, stop: int | None = None) -> Sequence[bytes]:
+        """Entries' exact bytes in order of index, from `start` to the last, or to the one before `stop`.
+
+        Fewer or none where there are no more. Only a call for all of them looks whether anything else lies there.
+        """
 
     def put_if_absent(self, index: int, data: bytes) -> bool:
         """Make `data` entry `index`, durably; False if that index is taken. This is the only commit point."""
+
+    def checkpoint(self) -> bytes | None:
+        """The checkpoint's exact bytes, unverified; None if none was put."""
+
+    def put_checkpoint(self, data: bytes) -> None:
+        """Put `data` in the place of the checkpoint, durably: a reader gets the old one or this one, whole."""
 
 
 class Signer(Protocol):

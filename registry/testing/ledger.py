@@ -24,6 +24,29 @@ class LedgerContract(ABC):
 
         assert list(self.open().read()) == entries
 
+    def test_a_part_is_read_as_it_was_put(self) -> None:
+        """From one entry on, or up to one; past the end there is nothing, and that is no fault."""
+        ledger = self.open()
+        entries = [b"entry %d" % index for index in range(5)]
+        assert [] == list(ledger.read(3)) == list(ledger.read(0, 2))
+        for index, data in enumerate(entries):
+            ledger.put_if_absent(index, data)
+
+        for start, stop in ((0, None), (2, None), (5, None), (9, None), (0, 3), (1, 4), (3, 3), (3, 99), (7, 9)):
+            assert entries[start:stop] == list(ledger.read(start, stop)), (start, stop)
+
+    def test_a_checkpoint_is_kept_beside_the_entries(self) -> None:
+        """None at first; then the last one that was put, byte for byte, and never among the entries."""
+        assert self.open().checkpoint() is None
+        for data in (b"first\n", b"second, longer\n", b"third\n"):
+            self.open().put_checkpoint(data)
+
+            assert data == self.open().checkpoint()
+        assert list(self.open().read()) == []
+        self.open().put_if_absent(0, b"zero")
+
+        assert (list(self.open().read()), self.open().checkpoint()) == ([b"zero"], b"third\n")
+
     def test_an_index_is_given_once(self) -> None:
         """The second writer of an index is told so, and changes nothing."""
         ledger = self.open()

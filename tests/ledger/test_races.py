@@ -1,6 +1,6 @@
 """Races and broken ground: what a verb does when the world moves, or cannot be believed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -34,14 +34,20 @@ class BusyLedger:
     before: Callable[[], object]
     times: int = 1
 
-    def read(self) -> tuple[bytes, ...]:
-        return tuple(self.ledger.read())
+    def read(self, start: int = 0, stop: int | None = None) -> Sequence[bytes]:
+        return self.ledger.read(start, stop)
 
     def put_if_absent(self, index: int, data: bytes) -> bool:
         if self.times > 0:
             self.times -= 1
             self.before()
         return self.ledger.put_if_absent(index, data)
+
+    def checkpoint(self) -> bytes | None:
+        return self.ledger.checkpoint()
+
+    def put_checkpoint(self, data: bytes) -> None:
+        self.ledger.put_checkpoint(data)
 
 
 def test_a_lost_race_about_another_stage_is_tried_again(team: Team) -> None:

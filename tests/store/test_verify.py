@@ -166,14 +166,8 @@ def test_a_broken_ledger_is_told_and_the_rest_is_checked_all_the_same(house: Hou
     weights = house.file_of(house.models[0].llm_sha.digest, "config.json")
     _spoil(house, weights, b"")
 
-    class Tampered:
-        def read(self) -> list[bytes]:
-            return [entries[0], entries[1], entries[2][:-2] + b"!}"]
-
-        def put_if_absent(self, index: int, data: bytes) -> bool:
-            raise NotImplementedError
-
-    report = verify(store=house.store, ledger=Tampered(), genesis=house.desk.genesis)
+    tampered = MemoryLedger([entries[0], entries[1], entries[2][:-2] + b"!}"])
+    report = verify(store=house.store, ledger=tampered, genesis=house.desk.genesis)
 
     assert report.breach is not None
     assert "entry 2" in report.breach

@@ -1,11 +1,12 @@
-"""A ledger in a directory: one read-only file an entry, `00000000000000000007.json` for entry 7."""
+"""A ledger in a directory: one read-only file an entry, `00000000000000000007.json` for entry 7; and `checkpoint`."""
 
 import errno
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from registry.adapters import durable
@@ -13,6 +14,7 @@ from registry.core.ledger.entry import MAX_BYTES
 from registry.errors import IntegrityError, RegistryError
 
 _NAME = re.compile(r"([0-9]{20})\.json")
+_CHECKPOINT = "checkpoint"
 _UNFINISHED = re.compile(r"\.unfinished-[0-9a-f]{16}")
 """What `durable` calls a file that it is still writing, or was when the power went."""
 
@@ -37,27 +39,18 @@ class DirectoryLedger:
 
     path: Path
 
-    def read(self) -> Sequence[bytes]:
-        """All entries' exact bytes, from 0; none if the directory is not there.
+    def read(self, start: int = 0, stop: int | None = None) -> Sequence[bytes]:
+        """Entries' exact bytes, from `start` to the last, or to the one before `stop`; none if there is no directory.
 
         Raises:
-            ForeignFile: Something else lies there.
+            ForeignFile: All were asked for, and something else lies there.
             MissingEntry: There is a gap.
             UnreadableFile: An entry cannot be read.
         """
-        try:
-            names = [entry.name for entry in os.scandir(self.path)]
-        except FileNotFoundError:
-            return ()
-        except OSError as error:
-            raise UnreadableFile(f"the ledger {self.path} cannot be read", why=error.strerror or str(error)) from None
-        matches = [(name, _NAME.fullmatch(name)) for name in names if not _UNFINISHED.fullmatch(name)]
-        if foreign := sorted(name for name, match in matches if match is None):
-            mend = "move it away, and find out who put it there"
-            raise ForeignFile(f"{foreign[0]!r} is no ledger entry", why=f"it lies in {self.path}", mend=mend)
-        count = max((int(match[1]) + 1 for _, match in matches if match), default=0)
-        # why by name: an entry that is put while we list may be missed by the listing, though a later one is not.
-        return tuple(self._read_entry(index) for index in range(count))
+        if (start, stop) == (0, None):
+            # why by name: an entry that is put while we list may be missed by the listing, though a later one is not.
+            return tuple(self._read_entry(index) for index in range(self._count()))
+        return tuple(self._read_on(start, stop))
 
     def put_if_absent(self, index: int, data: bytes) -> bool:
         """Make `data` entry `index`, durably; False if that index is taken. Who wins a race is told True, alone.
@@ -73,6 +66,54 @@ class DirectoryLedger:
         durable.make_directory(self.path)
         return durable.put_if_absent(self._file(index), data)
 
+    def checkpoint(self) -> bytes | None:
+        """The checkpoint's exact bytes; None if none was put.
+
+        Raises:
+            UnreadableFile: It cannot be read.
+        """
+        try:
+            return _read_plain(self.path / _CHECKPOINT)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            mend = "remove it; the next writer who holds a head key makes another"
+            raise UnreadableFile("the ledger's checkpoint cannot be read", why=str(error), mend=mend) from None
+
+    def put_checkpoint(self, data: bytes) -> None:
+        """Put `data` in the place of the checkpoint, durably.
+
+        Raises:
+            WriteFailed: The system would not write it.
+        """
+        durable.make_directory(self.path)
+        durable.replace(self.path / _CHECKPOINT, data)
+
+    def _count(self) -> int:
+        """How many entries there are, by their names."""
+        try:
+            names = [entry.name for entry in os.scandir(self.path)]
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise UnreadableFile(f"the ledger {self.path} cannot be read", why=error.strerror or str(error)) from None
+        known = [name for name in names if name != _CHECKPOINT and not _UNFINISHED.fullmatch(name)]
+        matches = [(name, _NAME.fullmatch(name)) for name in known]
+        if foreign := sorted(name for name, match in matches if match is None):
+            mend = "move it away, and find out who put it there"
+            raise ForeignFile(f"{foreign[0]!r} is no ledger entry", why=f"it lies in {self.path}", mend=mend)
+        return max((int(match[1]) + 1 for _, match in matches if match), default=0)
+
+    def _read_on(self, start: int, stop: int | None) -> Iterator[bytes]:
+        """Entries from `start` on, until one is not there, nor the next."""
+        for index in count(start) if stop is None else range(start, stop):
+            try:
+                yield self._read_entry(index)
+            except MissingEntry:
+                if self._file(index + 1).exists():
+                    raise
+                return
+
     def _file(self, index: int) -> Path:
         return self.path / f"{index:020d}.json"
 
@@ -83,31 +124,31 @@ class DirectoryLedger:
     def _read_entry(self, index: int) -> bytes:
         """Read one entry, bounded, and never through a link or from a pipe."""
         try:
-            fd = os.open(self._file(index), _READ)
+            return _read_plain(self._file(index))
         except FileNotFoundError:
             raise self._missing(index) from None
         except OSError as error:
-            raise self._unreadable(index, "it is a link" if error.errno == errno.ELOOP else str(error)) from None
-        try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise self._unreadable(index, "it is no plain file")
-            data = _read_all(fd)
-        except OSError as error:
             raise self._unreadable(index, error.strerror or str(error)) from None
-        finally:
-            os.close(fd)
-        if len(data) > MAX_BYTES:
-            raise self._unreadable(index, f"it has more than {MAX_BYTES} bytes")
-        return data
 
     def _unreadable(self, index: int, why: str) -> UnreadableFile:
         mend = "restore it from a backup or from another copy of the ledger"
         return UnreadableFile(f"ledger entry {index} cannot be read", why=why, mend=mend)
 
 
-def _read_all(fd: int) -> bytes:
-    """Read to the end, or one byte past what an entry may have."""
-    data = b""
-    while piece := os.read(fd, MAX_BYTES + 1 - len(data)):
-        data += piece
+def _read_plain(path: Path) -> bytes:
+    """Read a plain file of at most `MAX_BYTES`; anything else is an OSError that says what it is."""
+    try:
+        fd = os.open(path, _READ)
+    except OSError as error:
+        raise OSError("it is a link") if error.errno == errno.ELOOP else error from None
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError("it is no plain file")
+        data = b""
+        while piece := os.read(fd, MAX_BYTES + 1 - len(data)):
+            data += piece
+    finally:
+        os.close(fd)
+    if len(data) > MAX_BYTES:
+        raise OSError(f"it has more than {MAX_BYTES} bytes")
     return data

@@ -31,21 +31,26 @@ class WatchedLedger:
     genesis: Digest
     memory: Path
 
-    def read(self) -> Sequence[bytes]:
-        """All entries' exact bytes, from 0.
+    def read(self, start: int = 0, stop: int | None = None) -> Sequence[bytes]:
+        """Entries' exact bytes, from `start` to the last, or to the one before `stop`.
 
         Raises:
             Replayed: The entry that is remembered is not there any more.
             Forked: Another stands in its place.
         """
-        entries = self.ledger.read()
-        seen = self._seen()
+        entries, seen = self.ledger.read(start, stop), self._seen()
+        if seen is None:
+            return entries
+        # why: what is read need not hold what is remembered, and then that is read, too.
+        there = entries[seen.index - start : seen.index - start + 1] if seen.index >= start else ()
+        there = there or self.ledger.read(seen.index, seen.index + 1)
         mend = f"put the missing entries back from a copy; if the ledger was reset on purpose, remove {self.memory}"
-        if seen is not None and len(entries) <= seen.index:
-            now = f"the last one now is {len(entries) - 1}" if entries else "now there is none at all"
-            why = f"entry {seen.index} was written from here, and {now}"
-            raise Replayed("the end of the ledger is gone", why=why, mend=mend)
-        if seen is not None and (found := digest_of(entries[seen.index])) != seen.entry:
+        if not there:
+            now = "and it is not there now" if entries or start else "and now there is none at all"
+            raise Replayed(
+                "the end of the ledger is gone", why=f"entry {seen.index} was written from here, {now}", mend=mend
+            )
+        if (found := digest_of(there[0])) != seen.entry:
             why = f"{short(seen.entry)} was written from here, and {short(found)} stands there now"
             raise Forked(f"ledger entry {seen.index} was replaced", why=why, mend=mend)
         return entries
@@ -60,6 +65,14 @@ class WatchedLedger:
                 durable.make_directory(self.memory.parent)
                 durable.replace(self.memory, seen.canonical())
         return done
+
+    def checkpoint(self) -> bytes | None:
+        """The checkpoint; None if none was put."""
+        return self.ledger.checkpoint()
+
+    def put_checkpoint(self, data: bytes) -> None:
+        """Put `data` in its place."""
+        self.ledger.put_checkpoint(data)
 
     def _seen(self) -> SeenLedger | None:
         try:

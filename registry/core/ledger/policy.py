@@ -1,5 +1,6 @@
 """The policy: which keys may do what, on which stages. Entry 0 is one; a later entry may replace it."""
 
+import base64
 from collections.abc import Collection, Sequence
 from typing import Annotated, Literal, Self
 
@@ -12,6 +13,9 @@ from registry.core.record import Record
 
 Stage = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 """A stage's name: lowercase letters, digits and hyphens."""
+
+HeadKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$")]
+"""A public Ed25519 key: 32 bytes in base64, in its one spelling."""
 
 ROOT = "root"
 """The role that changes the policy."""
@@ -79,12 +83,33 @@ class Role(Record):
         return len(set(self.keys) & set(key_ids)) >= self.threshold
 
 
+class Head(Record):
+    """Who may sign checkpoints, and how old one may be before a host takes the ledger for frozen.
+
+    `keys` are public Ed25519 keys: 32 bytes, base64. Without `max_age_hours` no age is too old.
+    """
+
+    keys: Annotated[tuple[HeadKey, ...], Field(min_length=1)]
+    max_age_hours: Annotated[int, Field(ge=1, le=100_000)] | None = None
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        if list(self.keys) != sorted(set(self.keys)):
+            raise ValueError("head keys are not sorted, or one stands twice")
+        return self
+
+    @property
+    def publics(self) -> tuple[bytes, ...]:
+        """The keys, 32 bytes each."""
+        return tuple(base64.b64decode(key) for key in self.keys)
+
+
 class Policy(Record):
     """Who may do what.
 
     `stages` are in order, the first the least exposed. `after` maps a stage to one that must have served a manifest
     before this one may. Every stage has its promoter role, and may have approvers and those who waive. A revoked key
-    stays listed and has no role.
+    stays listed and has no role. `head` says who signs checkpoints; without it there are none.
     """
 
     form: Literal["registry.policy/1"] = "registry.policy/1"
@@ -92,6 +117,7 @@ class Policy(Record):
     after: dict[Stage, Stage]
     keys: dict[KeyId, Key]
     roles: dict[str, Role]
+    head: Head | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -153,10 +179,19 @@ class Policy(Record):
         return self.roles.get(name) or (self.roles.get(promoter(stage)) if f"{kind}:" == waiver("") else None)
 
 
-def one_key_policy(pem: str, *, stages: Sequence[str] = ("dev", "staging", "production")) -> Policy:
-    """The policy of a team of one: a single key may do everything, and the last stage follows the one before it."""
+def one_key_policy(
+    pem: str, *, stages: Sequence[str] = ("dev", "staging", "production"), head: bytes | None = None
+) -> Policy:
+    """The policy of a team of one: a single key may do everything, and the last stage follows the one before it.
+
+    Args:
+        pem: The key.
+        stages: In order, the least exposed first.
+        head: The public Ed25519 key that signs checkpoints, 32 bytes; None signs none.
+    """
     key_id = key_id_of(pem)
     alone = Role(keys=(key_id,), threshold=1)
     roles = {ROOT: alone, REGISTRAR: alone, **{promoter(stage): alone for stage in stages}}
     after = {stages[-1]: stages[-2]} if len(stages) > 1 else {}
-    return Policy(stages=tuple(stages), after=after, keys={key_id: Key(pem=pem)}, roles=roles)
+    signs = Head(keys=(base64.b64encode(head).decode(),)) if head is not None else None
+    return Policy(stages=tuple(stages), after=after, keys={key_id: Key(pem=pem)}, roles=roles, head=signs)
