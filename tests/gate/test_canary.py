@@ -8,8 +8,8 @@ import pytest
 from registry.core.gate import exact
 from registry.core.gate.canary import BadCanary, Request, Watch, canary_of, read_canary, write_canary
 from registry.core.gate.gatefile import read_gate
-from registry.core.gate.measure import Estimate, clustered_quantile, estimate
-from registry.core.gate.metric import P95, Values
+from registry.core.gate.measure import Estimate, clustered_quantile, estimate, values_of
+from registry.core.gate.metric import P95
 from registry.core.gate.rule import Window
 from tests.gate.sheet import gate_of
 from tests.gate.traffic import DAY_MS, LOST, MANIFEST, TIMEOUT, Traffic, live_verdict
@@ -181,9 +181,9 @@ def test_a_quantile_of_clusters_of_one_is_that_of_order_statistics() -> None:
     gate = read_gate(gate_of(ABANDON)).gate
     die = random.Random(7)
     for n in (30, 100, 401):
-        values = Values(tuple(Traffic(n, every={1: {"latency_ms": str(die.randrange(60))}}).read().latency_ms), P95)
-        values = Values(tuple(value and value + die.randrange(900) for value in values.values), P95)
-        plain, grouped = estimate(values, gate), clustered_quantile(values, range(n), gate)
+        drawn = Traffic(n, every={1: {"latency_ms": str(die.randrange(60))}}).read().latency_ms
+        values = [value and value + die.randrange(900) for value in drawn]
+        plain, grouped = estimate(values_of(values, P95), gate), clustered_quantile(values, range(n), P95, gate=gate)
 
         assert (plain.lower, plain.upper) == (grouped.lower, grouped.upper)
 
@@ -194,14 +194,14 @@ def test_clusters_widen_a_quantile() -> None:
     canary = Traffic(
         2000, per_session=20, changed={at: {"latency_ms": str(800 + (at // 20) * 7 % 100)} for at in range(2000)}
     ).read()
-    values = Values(canary.latency_ms, P95)
-    alone, together = estimate(values, gate), clustered_quantile(values, canary.session, gate)
+    alone = estimate(values_of(canary.latency_ms, P95), gate)
+    together = clustered_quantile(canary.latency_ms, canary.session, P95, gate=gate)
 
     assert alone.point == together.point
     assert _width(together) > _width(alone)
     shuffled = [*zip(canary.latency_ms, canary.session, strict=True)]
     die.shuffle(shuffled)
-    again = clustered_quantile(Values(tuple(v for v, _ in shuffled), P95), [s for _, s in shuffled], gate)
+    again = clustered_quantile([v for v, _ in shuffled], [s for _, s in shuffled], P95, gate=gate)
     assert together == again
 
 

@@ -1,7 +1,6 @@
 """What is counted in columns is what was counted row by row: golden numbers, and both readings of a line agree."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -10,7 +9,7 @@ import pytest
 from registry.core.gate.decide import judge
 from registry.core.gate.gatefile import read_gate
 from registry.core.gate.pairs import flips_of
-from registry.core.gate.rows import Rows, read_rows
+from registry.core.gate.rows import read_rows
 from registry.core.gate.trial import Trial
 from registry.core.heldout.suite import Suite
 from tests.gate.sheet import Sheet, gate_of, lines, suite_of_size
@@ -59,7 +58,7 @@ def messy(suite: Suite, seed: int) -> tuple[bytes, bytes]:
         assert isinstance(findings, dict)
         for name, finding in findings.items():
             finding["verdict"] = die.choices(("pass", "fail", "error"), (85, 15, 0.2))[0]
-            finding["seen"] = die.choice(("v3.2.1", "v3.2, v3.2.1", "v3.2.1, v3.1.0", "…\n\"x\"", ""))
+            finding["seen"] = die.choice(("v3.2.1", "v3.2, v3.2.1", "v3.2.1, v3.1.0", '…\n"x"', ""))
             if name == "json_schema":
                 finding["total"] = die.randint(0, 4)
                 finding["passed"] = die.randint(0, finding["total"])
@@ -78,8 +77,8 @@ def counted(samples: int, cases: int) -> list[dict[str, object]]:
     """What a gate of every kind of rule counts on such evidence."""
     suite = suite_of_size(cases, samples=samples)
     file = read_gate(gate_of(*RULES, *(SINGLE if samples == 1 else ())))
-    arms = [read_rows(*messy(suite, seed), suite) for seed in (1, 2)]
-    trial = Trial(file.gate, tuple(placed.rule for placed in file.rules), suite, *arms)
+    new, old = (read_rows(*messy(suite, seed), suite) for seed in (1, 2))
+    trial = Trial(file.gate, tuple(placed.rule for placed in file.rules), suite, new, old)
     told = [rule.model_dump(mode="json", include=set(FIELDS), exclude_none=True) for rule in judge(trial)]
     flips = [f"{flip.slice}/{flip.case}/{flip.sample}" for flip in flips_of(trial)]
     return [*told, {"flips": flips}]

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from fractions import Fraction
 
+import numpy as np
+
+from registry.core.gate import amounts
 from registry.core.gate.check import arguments_of, metric_of, weights_of
 from registry.core.gate.compare import Question, compare, minimum_of, undecided
 from registry.core.gate.live import judge_canary
@@ -59,10 +62,12 @@ def joined(samples: Sequence[Sample]) -> Sample:
     first = samples[0]
     match first:
         case Values():
-            return Values(tuple(v for part in samples if isinstance(part, Values) for v in part.values), first.q)
+            parts = [part for part in samples if isinstance(part, Values)]
+            return Values(amounts.joined([part.finite for part in parts]), sum(part.n for part in parts), first.q)
         case Ratio():
-            parts = [part for part in samples if isinstance(part, Ratio)]
-            return Ratio(tuple(x for p in parts for x in p.above), tuple(x for p in parts for x in p.below))
+            ratios = [part for part in samples if isinstance(part, Ratio)]
+            below = np.concatenate([part.below for part in ratios])
+            return Ratio(amounts.joined([part.above for part in ratios]), below)
         case _:
             return first
 

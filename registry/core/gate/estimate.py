@@ -97,24 +97,30 @@ def korn_graubard(scores_by_cluster: Scores, confidence: float = 0.95) -> Interv
 
 def clustered_rate(sums: Sequence[tuple[float, int]], level: float) -> Interval:
     """`korn_graubard` from each cluster's (sum of scores, number of scores); `level` is the risk of each bound."""
-    n, clusters = sum(size for _, size in sums), len(sums)
+    n = sum(size for _, size in sums)
     rate = min(1.0, fsum(total for total, _ in sums) / n)
-    size = effective_size(sums, rate, level)
+    variance = fsum((total - size * rate) ** 2 for total, size in sums) / n**2
+    return rate_of_clusters((rate, variance), (n, len(sums)), level=level)
+
+
+def rate_of_clusters(moments: tuple[float, float], counts: tuple[int, int], *, level: float) -> Interval:
+    """`clustered_rate` from (rate, sum of squared residuals / n^2) and (samples n, clusters)."""
+    (rate, _), (n, clusters) = moments, counts
     if clusters == 1 and n > 1:
         return Interval(rate, 0.0, 1.0)
+    size = effective_size(moments, counts, level)
     lower, upper = _beta_bounds(rate * size, size, level)
     return Interval(rate, min(lower, rate), max(upper, rate))
 
 
-def effective_size(sums: Sequence[tuple[float, int]], rate: float, level: float) -> float:
+def effective_size(moments: tuple[float, float], counts: tuple[int, int], level: float) -> float:
     """How many independent samples the clusters are worth, corrected for their degrees of freedom."""
-    n, clusters = sum(size for _, size in sums), len(sums)
-    variance = fsum((total - size * rate) ** 2 for total, size in sums) / n**2
+    (rate, variance), (n, clusters) = moments, counts
     # why: rounding leaves about 1e-17 where clusters do not vary at all; that is no evidence of a great sample.
     if clusters < 2 or variance < 1e-15 or n == clusters:
         return float(clusters)
     variance *= clusters / (clusters - 1)
-    correction = (_t_quantile(level, n - 1) / _t_quantile(level, clusters - 1)) ** 2
+    correction = (t_quantile(level, n - 1) / t_quantile(level, clusters - 1)) ** 2
     return min(float(n), rate * (1 - rate) / variance * correction)
 
 
@@ -196,7 +202,7 @@ def ratio_of_sums(
     if groups < 2:
         return Interval(ratio, -inf, inf)
     spread = sqrt(fsum(fsum(rest) ** 2 for rest in sums.values()) * groups / (groups - 1)) / weight
-    half = _t_quantile(float(_level(confidence, 2)), groups - 1) * spread
+    half = t_quantile(float(_level(confidence, 2)), groups - 1) * spread
     return Interval(ratio, ratio - half, ratio + half)
 
 
@@ -314,7 +320,8 @@ def _beta_bounds(successes: float, n: float, level: float) -> tuple[float, float
     return lower, upper
 
 
-def _t_quantile(level: float, freedom: int) -> float:
+def t_quantile(level: float, freedom: int) -> float:
+    """Student's quantile whose upper tail is `level`."""
     return float(_stats().t.isf(level, freedom))
 
 

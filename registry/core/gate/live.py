@@ -4,13 +4,25 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
+import numpy as np
+
 from registry.core.gate import words
+from registry.core.gate.amounts import amounts_from, column_of
 from registry.core.gate.canary import Canary
 from registry.core.gate.check import metric_of
+from registry.core.gate.columns import Counts
 from registry.core.gate.compare import Question, compare, undecided
 from registry.core.gate.gatefile import Gate
-from registry.core.gate.measure import Estimate, clustered, clustered_quantile, estimate, expected_count, too_few
-from registry.core.gate.metric import P95, Metric, Ratio, Values
+from registry.core.gate.measure import (
+    Estimate,
+    clustered,
+    clustered_quantile,
+    estimate,
+    expected_count,
+    too_few,
+    values_of,
+)
+from registry.core.gate.metric import P95, Metric, Ratio
 from registry.core.gate.rule import Comparison, Window, parse_window
 from registry.core.gate.trial import LOSS_LIMIT, Trial
 from registry.core.gate.verdict import RuleVerdict
@@ -90,11 +102,13 @@ def _estimate(watched: _Watched, metric: Metric, gate: Gate) -> Estimate:
     match metric.kind:
         case "live rate":
             hits = bytes(left | lost for left, lost in zip(part.abandoned, part.lost, strict=True))
-            seen = clustered(_by_session(part, hits), gate)
+            seen = clustered(*_by_session(part, hits), gate)
         case "live quantile":
-            values = Values(part.latency_ms, P95)
             alone = len(set(part.session)) == part.requests
-            seen = estimate(values, gate) if alone else clustered_quantile(values, part.session, gate)
+            if alone:
+                seen = estimate(values_of(part.latency_ms, P95), gate)
+            else:
+                seen = clustered_quantile(part.latency_ms, part.session, P95, gate=gate)
         case "live ratio":
             seen = estimate(_cost(part), gate)
         case _:
@@ -102,17 +116,19 @@ def _estimate(watched: _Watched, metric: Metric, gate: Gate) -> Estimate:
     return replace(seen, n=part.requests, doubt=seen.doubt or too_few(seen.units, part.requests))
 
 
-def _by_session(part: Canary, hits: bytes) -> list[tuple[int, int]]:
+def _by_session(part: Canary, hits: bytes) -> tuple[Counts, Counts]:
+    """The hits and the requests of each session."""
     sums: dict[str, list[int]] = {}
     for session, hit in zip(part.session, hits, strict=True):
         found = sums.setdefault(session, [0, 0])
         found[0] += hit
         found[1] += 1
-    return [(hit, size) for hit, size in sums.values()]
+    hit_sums, sizes = np.array(list(sums.values()), np.int64).reshape(-1, 2).T
+    return hit_sums, sizes
 
 
 def _cost(part: Canary) -> Ratio:
-    """Dollars and thousands of tokens by session; a lost request is charged as the dearest one and gave no tokens."""
+    """Dollars and tokens by session; a lost request is charged as the dearest one and gave no tokens."""
     dearest = max((cost for cost in part.cost_usd if cost is not None), default=Decimal(0))
     above: dict[str, Decimal] = {}
     below: dict[str, int] = {}
@@ -120,4 +136,4 @@ def _cost(part: Canary) -> Ratio:
         for session, cost, tokens in zip(part.session, part.cost_usd, part.tokens, strict=True):
             above[session] = above.get(session, Decimal(0)) + (dearest if cost is None else cost)
             below[session] = below.get(session, 0) + tokens
-        return Ratio(tuple(above.values()), tuple(Decimal(tokens) / 1000 for tokens in below.values()))
+    return Ratio(amounts_from(list(above.values())), column_of(list(below.values())))

@@ -3,12 +3,15 @@
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from fractions import Fraction
-from math import isfinite
+from math import sqrt
+
+import numpy as np
 
 from registry.core.gate import exact
-from registry.core.gate.estimate import clustered_rate, poisson_exact, ratio_of_sums
+from registry.core.gate.amounts import Column, amounts_from, by_case, dot, total
+from registry.core.gate.estimate import clustered_rate, poisson_exact, rate_of_clusters, t_quantile
 from registry.core.gate.gatefile import Gate
 from registry.core.gate.metric import Calls, Hits, Ratio, Sample, Values
 
@@ -39,14 +42,14 @@ def estimate(sample: Sample, gate: Gate) -> Estimate:
     """Bound one sample in the way that belongs to its kind."""
     match sample:
         case Hits(hits, 1):
-            count, n = sum(hits), len(hits)
+            count, n = hits.count(1), len(hits)
             lower, upper = rate_bounds(count, n, gate)
             return Estimate(Fraction(count, max(n, 1)), lower, upper, n, n, count, is_plain_rate=True)
         case Hits(hits, samples):
-            sums = [(sum(hits[at : at + samples]), samples) for at in range(0, len(hits), samples)]
-            return clustered(sums, gate)
-        case Calls(passed, total):
-            return clustered(list(zip(passed, total, strict=True)), gate)
+            sums = by_case(_wide(hits), samples)
+            return clustered(sums, np.full_like(sums, samples), gate)
+        case Calls(passed, calls):
+            return clustered(passed, calls, gate)
         case Values():
             return _quantile(sample, gate)
         case Ratio():
@@ -72,36 +75,40 @@ def paired(arms: tuple[bytes, bytes], samples: int, gate: Gate) -> Estimate:
     """The candidate's rate minus the baseline's on the same samples; 1 is good in both."""
     good, before = arms
     n = len(good)
-    point = Fraction(sum(good) - sum(before), max(n, 1))
+    point = Fraction(good.count(1) - before.count(1), max(n, 1))
     if n == 0:
         return Estimate(point, Fraction(-1), Fraction(1), 0, 0)
     if samples == 1:
         lower, upper = exact.newcombe_paired(two_by_two(good, before), gate.level)
         return Estimate(point, lower, upper, n, n)
     # why: (1 + new - old) / 2 lies between 0 and 1, so that the bounds for clustered rates hold for it.
-    halves = [(1 + new - old) / 2 for new, old in zip(good, before, strict=True)]
-    sums = [(sum(halves[at : at + samples]), samples) for at in range(0, n, samples)]
-    half = clustered(sums, gate)
+    doubled = by_case(1 + _wide(good) - _wide(before), samples)
+    half = clustered(doubled, np.full_like(doubled, samples), gate, unit=Fraction(1, 2))
     upper = 2 * (half.upper or Fraction(1)) - 1
     return Estimate(point, 2 * half.lower - 1, upper, n, half.units, doubt=half.doubt)
+
+
+def _wide(flags: bytes) -> Column:
+    return np.frombuffer(flags, np.uint8).astype(np.int64)
 
 
 def two_by_two(good: bytes, before: bytes) -> tuple[int, int, int, int]:
     """Samples that are good in both arms, in the first only, in the second only, in neither."""
     both = (int.from_bytes(good) & int.from_bytes(before)).bit_count()
-    one, two = sum(good), sum(before)
+    one, two = good.count(1), before.count(1)
     return both, one - both, two - both, len(good) - one - two + both
 
 
-def clustered(sums: Sequence[tuple[float, int]], gate: Gate) -> Estimate:
-    """Bound a rate from each cluster's (sum of hits, number of samples)."""
-    count, n, units = sum((Fraction(part) for part, _ in sums), Fraction(0)), sum(size for _, size in sums), len(sums)
+def clustered(sums: Column, sizes: Column, gate: Gate, *, unit: Fraction = Fraction(1)) -> Estimate:
+    """Bound a rate from each cluster's sum, counted in `unit`, and its number of samples."""
+    count, n, units = unit * total(sums), total(sizes), len(sums)
     point = count / max(n, 1)
     if n == units:
         # why: one thing in each case is an independent sample, and has an exact bound.
         lower, upper = rate_bounds(int(count), n, gate)
         return Estimate(point, lower, upper, n, units, int(count), is_plain_rate=True)
-    found = clustered_rate(sums, float(gate.level))
+    squares = unit**2 * dot(sums, sums) - 2 * point * unit * dot(sums, sizes) + point**2 * dot(sizes, sizes)
+    found = rate_of_clusters((float(point), float(squares / n**2)), (n, units), level=float(gate.level))
     lower, upper = max(Fraction(0), _below(found.lower)), min(Fraction(1), _above(found.upper))
     return Estimate(point, lower, upper, n, units, int(count), doubt=too_few(units, n))
 
@@ -121,18 +128,25 @@ def expected_count(count: int, gate: Gate) -> Estimate:
 
 
 def _quantile(sample: Values, gate: Gate) -> Estimate:
-    n = len(sample.values)
+    n, finite = sample.n, sample.finite
     low, middle, high = exact.ranks(n, sample.q, gate.level)
     # why: nothing here is negative, so 0 bounds what no value does.
-    ordered = [Decimal(0), *sorted(value for value in sample.values if value is not None)]
-    lower, point, upper = (Fraction(ordered[rank]) if rank < len(ordered) else None for rank in (low, middle, high))
+    ordered = np.concatenate(([0], np.sort(finite.units)))
+    lower, point, upper = (finite.value(ordered[r]) if r < len(ordered) else None for r in (low, middle, high))
     # why: where even the lower rank is infinite, the largest number seen still bounds it.
-    lower = Fraction(ordered[-1]) if lower is None else lower
+    lower = finite.value(ordered[-1]) if lower is None else lower
     return Estimate(point if n else None, exact.down(lower), None if upper is None else exact.up(upper), n, n)
 
 
-def clustered_quantile(sample: Values, clusters: Sequence[Hashable], gate: Gate) -> Estimate:
-    """Bound a quantile of values that come in clusters, by bounding the rate of values beyond it.
+def values_of(values: Sequence[Decimal | None], q: Fraction) -> Values:
+    """Numbers, None for infinity, as a sample."""
+    return Values(amounts_from([value for value in values if value is not None]), len(values), q)
+
+
+def clustered_quantile(
+    values: Sequence[Decimal | None], clusters: Sequence[Hashable], q: Fraction, *, gate: Gate
+) -> Estimate:
+    """Bound a quantile of values (None is infinity) in clusters, by bounding the rate of values beyond it.
 
     Returns:
         The largest value of which it is proven that no more than `q` lies below, and the smallest of which no more than
@@ -140,8 +154,8 @@ def clustered_quantile(sample: Values, clusters: Sequence[Hashable], gate: Gate)
 
     Source: R. S. Woodruff, JASA 47 (1952) 635-646, with Korn and Graubard's bounds.
     """
-    n, sizes = len(sample.values), Counter(clusters)
-    seen = sorted({value for value in sample.values if value is not None})
+    n, sizes = len(values), Counter(clusters)
+    seen = sorted({value for value in values if value is not None})
 
     def is_rare(share: Fraction, hits: Iterable[bool]) -> bool:
         sums = Counter(cluster for cluster, hit in zip(clusters, hits, strict=True) if hit)
@@ -149,39 +163,37 @@ def clustered_quantile(sample: Values, clusters: Sequence[Hashable], gate: Gate)
         return _above(found.upper) <= share
 
     def is_below(rank: int) -> bool:
-        return is_rare(sample.q, (value is not None and value < seen[rank - 1] for value in sample.values))
+        return is_rare(q, (value is not None and value < seen[rank - 1] for value in values))
 
     def is_above(rank: int) -> bool:
-        return is_rare(1 - sample.q, (value is None or value > seen[-rank] for value in sample.values))
+        return is_rare(1 - q, (value is None or value > seen[-rank] for value in values))
 
     low, high = exact.last(len(seen), is_below), exact.last(len(seen), is_above)
     lower = exact.down(Fraction(seen[low - 1])) if low else Fraction(0)
     upper = exact.up(Fraction(seen[-high])) if high else None
-    return Estimate(_quantile(sample, gate).point, lower, upper, n, len(sizes), doubt=too_few(len(sizes), n))
+    point = _quantile(values_of(values, q), gate).point
+    return Estimate(point, lower, upper, n, len(sizes), doubt=too_few(len(sizes), n))
 
 
 def _ratio(sample: Ratio, gate: Gate) -> Estimate:
-    above, below = total(sample.above), total(sample.below)
-    n = len(sample.above)
-    if below == 0:
+    """The ratio with a t interval on the cases' residuals.
+
+    Source: W. G. Cochran, Sampling Techniques (1977), section 2.11; as `estimate.ratio_of_sums`, but the sum of
+    squares is exact.
+    """
+    costs, tokens, n = sample.above.units, sample.below, len(sample.below)
+    weight = total(tokens)
+    if weight == 0:
         return Estimate(None, Fraction(0), None, n, n, doubt="no tokens were counted")
-    found = ratio_of_sums(*_floats(sample), confidence=float(1 - 2 * gate.level))
-    lower = max(Fraction(0), _below(found.lower)) if isfinite(found.lower) else Fraction(0)
-    return Estimate(above / below, lower, _above(found.upper) if isfinite(found.upper) else None, n, n)
-
-
-def total(values: Sequence[Decimal]) -> Fraction:
-    """The sum of amounts, exactly: a hundred digits hold 10^60 of the widest."""
-    with localcontext(prec=100):
-        return Fraction(sum(values, Decimal(0)))
-
-
-def _floats(sample: Ratio) -> tuple[list[float], list[float]]:
-    return _float_list(sample.above), _float_list(sample.below)
-
-
-def _float_list(values: Sequence[Decimal]) -> list[float]:
-    return [float(value) for value in values]
+    ratio = Fraction(total(costs), weight)
+    thousands = 1000 * sample.above.value(1)
+    if n < 2:
+        return Estimate(ratio * thousands, Fraction(0), None, n, n)
+    squares = dot(costs, costs) - 2 * ratio * dot(costs, tokens) + ratio**2 * dot(tokens, tokens)
+    spread = sqrt(squares * n / (n - 1) * (thousands / weight) ** 2)
+    half = t_quantile(float(gate.level), n - 1) * spread
+    point = ratio * thousands
+    return Estimate(point, max(Fraction(0), _below(float(point) - half)), _above(float(point) + half), n, n)
 
 
 def _below(value: float) -> Fraction:

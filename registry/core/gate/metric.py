@@ -6,19 +6,22 @@ scheduled: what is missing counts against the candidate.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import reduce
 from operator import and_
 from typing import Literal
 
-from registry.core.gate.rows import ERRED, OK, PASSED, SliceRows
+import numpy as np
+
+from registry.core.gate.amounts import Amounts, Column, by_case
+from registry.core.gate.columns import ERRED, MISSING, OK, PASSED, Counts, SliceRows
 from registry.core.heldout.suite import Slice
 
 Kind = Literal["rate", "calls", "quantile", "ratio", "live rate", "live count", "live quantile", "live ratio"]
 Arguments = Mapping[str, str]
 _IS_OK = bytes(code == OK for code in range(256))
 _IS_PASSED = bytes(code == PASSED for code in range(256))
+_NOT = bytes((1, 0)) + bytes(254)
 MEDIAN, P95 = Fraction(1, 2), Fraction(95, 100)
 
 
@@ -34,24 +37,25 @@ class Hits:
 class Calls:
     """Things counted inside each case: how many passed, of how many (at least one)."""
 
-    passed: tuple[int, ...]
-    total: tuple[int, ...]
+    passed: Counts
+    total: Counts
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """A number for each scheduled sample, None for infinity; the metric is their quantile `q`."""
+    """The finite ones of `n` numbers, in no order; the others are infinite. The metric is their quantile `q`."""
 
-    values: tuple[Decimal | None, ...]
+    finite: Amounts
+    n: int
     q: Fraction
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Two amounts for each case; the metric is the sum of the first by the sum of the second."""
+    """Two amounts for each case; the metric is the sum of the first by the sum of the second, in thousands."""
 
-    above: tuple[Decimal, ...]
-    below: tuple[Decimal, ...]
+    above: Amounts
+    below: Column
 
 
 Sample = Hits | Calls | Values | Ratio
@@ -109,7 +113,7 @@ def good_rows(part: SliceRows, metric: Metric) -> bytes:
 
 def _violation(part: SliceRows, arguments: Arguments) -> Sample:
     kept = _all_pass(part, METRICS["ruleViolationRate"].fed_by(part.slice))
-    return Hits(bytes(1 - hit for hit in kept), part.slice.samples)
+    return Hits(kept.translate(_NOT), part.slice.samples)
 
 
 def _math(part: SliceRows, arguments: Arguments) -> Sample:
@@ -120,29 +124,24 @@ def _format(part: SliceRows, arguments: Arguments) -> Sample:
     return Hits(_all_pass(part, ["tag"]), part.slice.samples)
 
 
+def _column(data: bytes | bytearray) -> Column:
+    return np.frombuffer(data, np.uint8)
+
+
 def _schema(part: SliceRows, arguments: Arguments) -> Sample:
     """Valid calls of all calls; a lost row, and a run without a call, is one failed call."""
-    column = part.findings["json_schema"]
-    passed, total = [], []
-    for at, status in enumerate(part.status):
-        good = status == OK and column.verdict[at] != ERRED
-        passed.append(column.passed[at] if good else 0)
-        total.append(max(1, column.total[at]))
-    size = part.slice.samples
-    firsts = range(0, len(passed), size)
-    return Calls(
-        tuple(sum(passed[at : at + size]) for at in firsts), tuple(sum(total[at : at + size]) for at in firsts)
-    )
+    column, size = part.findings["json_schema"], part.slice.samples
+    good = (_column(part.status) == OK) & (_column(column.verdict) != ERRED)
+    return Calls(by_case(np.where(good, column.passed, 0), size), by_case(np.maximum(column.total, 1), size))
 
 
 def _api_version(part: SliceRows, arguments: Arguments) -> Sample:
     """The versions that the verifier saw cited; `v3.2` beside `v3.2.1` names a line of versions and is no other one."""
     want, column = arguments["version"].removeprefix("v"), part.findings["version_reference"]
-    hits = bytes(
-        status == OK and said != ERRED and _cites_only(seen, want)
-        for status, said, seen in zip(part.status, column.verdict, column.seen, strict=True)
-    )
-    return Hits(hits, part.slice.samples)
+    is_wanted = {seen: _cites_only(seen, want) for seen in set(column.seen)}
+    cited = _column(bytes(map(is_wanted.__getitem__, column.seen)))
+    hits = (_column(part.status) == OK) & (_column(column.verdict) != ERRED) & (cited == 1)
+    return Hits(hits.tobytes(), part.slice.samples)
 
 
 def _cites_only(seen: str, want: str) -> bool:
@@ -152,24 +151,19 @@ def _cites_only(seen: str, want: str) -> bool:
 
 def _steps(part: SliceRows, arguments: Arguments) -> Sample:
     """Steps of the solved; unsolved is infinity, for leaving it out would reward a model that solves less."""
-    solved = zip(part.success, part.steps, strict=True)
-    return Values(tuple(Decimal(steps) if success else None for success, steps in solved), MEDIAN)
+    return Values(Amounts(part.steps[_column(part.success) == 1]), part.scheduled, MEDIAN)
 
 
 def _latency(part: SliceRows, arguments: Arguments) -> Sample:
     """Milliseconds; a sample that was lost or timed out took forever."""
-    taken = zip(part.timing, part.latency_ms, strict=True)
-    return Values(tuple(ms if status == OK else None for status, ms in taken), P95)
+    return Values(part.latency_ms.taken(_column(part.timing) == OK), part.timed, P95)
 
 
 def _cost(part: SliceRows, arguments: Arguments) -> Sample:
-    """Dollars and thousands of tokens; a sample without a timing is charged as the dearest one and gave no tokens."""
-    dearest = max((cost for cost in part.cost_usd if cost is not None), default=Decimal(0))
-    costs = [dearest if cost is None else cost for cost in part.cost_usd]
-    size, firsts = part.slice.samples, range(0, len(costs), part.slice.samples)
-    with localcontext(prec=100):  # why: the usual 28 digits would round
-        above = tuple(sum(costs[at : at + size], Decimal(0)) for at in firsts)
-        return Ratio(above, tuple(Decimal(sum(part.tokens[at : at + size])) / 1000 for at in firsts))
+    """Dollars and tokens; a sample without a timing is charged as the dearest one and gave no tokens."""
+    costs, size = part.cost_usd.units, part.slice.samples
+    charged = np.where(_column(part.timing) == MISSING, costs.max(initial=0), costs)
+    return Ratio(Amounts(by_case(charged, size), part.cost_usd.places), by_case(part.tokens, size))
 
 
 METRICS: dict[str, Metric] = {

@@ -5,16 +5,16 @@ from fractions import Fraction
 
 from registry.core.gate import exact, power, words
 from registry.core.gate.check import direction_of, metric_of
+from registry.core.gate.columns import ERROR, MISSING, TIMEOUT, SliceRows
 from registry.core.gate.compare import Question, compare, minimum_of, spelled, undecided
 from registry.core.gate.gatefile import Gate
 from registry.core.gate.measure import Estimate, paired, two_by_two
 from registry.core.gate.metric import METRICS, Metric, good_rows
-from registry.core.gate.rows import ERROR, MISSING, TIMEOUT, SliceRows
 from registry.core.gate.rule import Comparison, NoRegressions
 from registry.core.gate.trial import Trial, doubt_about
 from registry.core.gate.verdict import Flip, Part, RuleVerdict, Word
 
-_LOST = frozenset({MISSING, ERROR, TIMEOUT})
+_IS_LOST = bytes(code in {MISSING, ERROR, TIMEOUT} for code in range(256))
 
 
 def both_sides(new: SliceRows, old: SliceRows, metric: Metric) -> tuple[bytes, bytes]:
@@ -22,9 +22,8 @@ def both_sides(new: SliceRows, old: SliceRows, metric: Metric) -> tuple[bytes, b
 
     What the candidate lost is not good; what the baseline lost is. So a loss never helps the candidate.
     """
-    before = good_rows(old, metric)
-    lost = bytes(status in _LOST for status in old.status)
-    return good_rows(new, metric), bytes(good | gone for good, gone in zip(before, lost, strict=True))
+    lost = int.from_bytes(old.status.translate(_IS_LOST))
+    return good_rows(new, metric), (int.from_bytes(good_rows(old, metric)) | lost).to_bytes(old.scheduled)
 
 
 def judge_delta(rule: Comparison, trial: Trial) -> RuleVerdict:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from registry.core.gate.canary import Canary
+from registry.core.gate.columns import ERRED, Rows, SliceRows
 from registry.core.gate.gatefile import Gate
 from registry.core.gate.metric import Metric
-from registry.core.gate.rows import ERRED, Rows, SliceRows
 from registry.core.gate.rule import Comparison, Rule
 from registry.core.heldout.suite import Suite
 
