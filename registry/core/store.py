@@ -1,6 +1,9 @@
-"""The store: blobs that are known by their digest alone, and where each lies."""
+"""The store: blobs that are known by their digest alone, where each lies, and what lies beside them."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from registry.core.digest import Digest, hex_of, parse_digest
 from registry.errors import ConflictError, IntegrityError
@@ -14,6 +17,41 @@ class Missing(IntegrityError):
 
 class SourceChanged(ConflictError):
     """A file was not the same from the first byte that was read to the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lying:
+    """A blob as it lies in its place: its bytes, and since when (UTC) it has been there."""
+
+    size: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Everything that a store holds at one moment.
+
+    `blobs` can be asked for; `trash` was set aside and can be brought back; `leased` are digests that somebody at work
+    has put or read and may be about to name, whether they are here or not.
+    """
+
+    blobs: Mapping[Digest, Lying] = field(default_factory=dict)
+    trash: Mapping[Digest, Lying] = field(default_factory=dict)
+    leased: frozenset[Digest] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Premises:
+    """What a store's place shows besides its blobs.
+
+    `strays` are no blobs. `exposed` are blobs that somebody may write to by mistake. `trashed` were set aside and can
+    still be read. `collected` were deleted on purpose: they are missed by nobody.
+    """
+
+    strays: tuple[str, ...] = ()
+    exposed: tuple[Digest, ...] = ()
+    trashed: frozenset[Digest] = frozenset()
+    collected: frozenset[Digest] = frozenset()
 
 
 def place_of(digest: Digest) -> str:
@@ -34,5 +72,5 @@ def digest_at(place: str) -> Digest | None:
 
 def missing(digest: Digest) -> Missing:
     """The fault of asking for a blob that is not here, with how to mend it."""
-    mend = "pin again where the files still are, or put a copy of the store's blobs back"
+    mend = "run `registry repair --from` a copy, or pin again where the files still are"
     return Missing(f"{digest} is not in the store", why="nobody put it here, or it was removed", mend=mend)

@@ -11,35 +11,50 @@ Recover from fsync Failures?, USENIX ATC 2020.
 
 from registry.adapters.durable.copying import ReadFailed, Written, open_plain, plain_file, pour
 from registry.adapters.durable.files import (
+    confirm,
     discard,
     make_directory,
     move,
+    move_all,
     point,
     put_if_absent,
+    remove_all,
     replace,
+    seal,
     settle,
     write_new,
 )
+from registry.adapters.durable.locking import Busy, CannotLock, held_alone, held_with_others
 from registry.adapters.durable.syncing import DiskFull, WriteFailed, explained, folder, sync
-from registry.adapters.durable.temporary import Temporary, strays, sweep, temporary
+from registry.adapters.durable.temporary import Temporary, create, living, strays, sweep, temporary
 
 __all__ = [
+    "Busy",
+    "CannotLock",
     "DiskFull",
     "ReadFailed",
     "Temporary",
     "WriteFailed",
     "Written",
+    "confirm",
+    "create",
     "discard",
     "explained",
     "folder",
+    "held_alone",
+    "held_with_others",
+    "living",
     "make_directory",
     "move",
+    "move_all",
     "open_plain",
     "plain_file",
     "point",
     "pour",
     "put_if_absent",
+    "remove_all",
     "replace",
+    "seal",
     "settle",
     "strays",
     "sweep",

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +13,9 @@ from registry.adapters.durable.syncing import explained, folder, sync
 from registry.adapters.durable.temporary import new_name, sweep, temporary
 
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_WRONLY
+_made: set[tuple[int, int]] = set()
+"""Directories whose own names this process has made durable, as (device, inode)."""
+_NOTHING_TO_SYNC = frozenset({errno.EINVAL, errno.EROFS, errno.ENOTSUP})
 
 
 def put_if_absent(path: Path, data: bytes, *, mode: int = 0o444) -> bool:
@@ -76,19 +80,50 @@ def write_new(path: Path, content: BinaryIO, *, mode: int = 0o444) -> Written:
 def make_directory(path: Path, *, mode: int = 0o777) -> None:
     """Make `path` and what is missing above it, durably; a directory that is there stays as it is.
 
+    One that is there may have been made by somebody who was killed before its name was durable. So a process that meets
+    it first makes its name durable, and those of the directories above it that may be ours.
+
     Raises:
         WriteFailed: The system would not do it, or something else has that name.
     """
     with explained(path):
-        if path.is_dir():
-            return
-        make_directory(path.parent)
-        with suppress(FileExistsError):
-            path.mkdir(mode)
-        with folder(path.parent) as parent:
-            sync(parent)
         if not path.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "it is not a directory")
+            make_directory(path.parent)
+            with suppress(FileExistsError):
+                path.mkdir(mode)
+            with folder(path.parent) as parent:
+                sync(parent)
+            if not path.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, "it is not a directory")
+        _confirm_above(path.absolute())
+
+
+def confirm(path: Path) -> None:
+    """Make the name `path` durable, for whoever found it and relies on it: its maker may not have got so far.
+
+    A file that has its name has its bytes; whoever names one has made them durable before.
+    """
+    with folder(path.parent) as directory:
+        try:
+            sync(directory)
+        except OSError as error:
+            # why: a medium that cannot be written, or that cannot tell, has nothing that waits to be written.
+            if error.errno not in _NOTHING_TO_SYNC:
+                raise
+
+
+def _confirm_above(path: Path) -> None:
+    """Make the names of `path` and of the directories above it durable, up to where they are somebody else's."""
+    for place in (path, *path.parents):
+        found = place.stat()
+        key = (found.st_dev, found.st_ino)
+        if key in _made or place.is_mount() or found.st_uid != os.geteuid():
+            return
+        try:
+            confirm(place)
+        except PermissionError:
+            return  # why: what we may not even read we did not make.
+        _made.add(key)
 
 
 def settle(path: Path) -> None:
@@ -111,6 +146,42 @@ def move(source: Path, target: Path) -> None:
         sync(left)
 
 
+def move_all(moves: Iterable[tuple[Path, Path]]) -> None:
+    """Give each source its target's name, replacing what had it; all are durable on return.
+
+    However it ends, each file has its old or its new name. A source that is gone already is passed over.
+
+    Raises:
+        WriteFailed: The system would not do it; some may be moved.
+    """
+    touched: dict[Path, None] = {}
+    for source, target in moves:
+        with explained(target):
+            with folder(source.parent) as left, folder(target.parent) as entered, suppress(FileNotFoundError):
+                os.rename(source.name, target.name, src_dir_fd=left, dst_dir_fd=entered)
+            touched |= {target.parent: None, source.parent: None}
+    # why targets first: a name that is in neither place would be a loss, one that is in both is not.
+    for place in touched:
+        with explained(place), folder(place) as directory:
+            sync(directory)
+
+
+def remove_all(paths: Iterable[Path]) -> None:
+    """Remove files for good, durably; one that is gone already is passed over.
+
+    Raises:
+        WriteFailed: The system would not do it; some may be gone.
+    """
+    touched: set[Path] = set()
+    for path in paths:
+        with explained(path):
+            path.unlink(missing_ok=True)
+        touched.add(path.parent)
+    for place in touched:
+        with explained(place), folder(place) as directory:
+            sync(directory)
+
+
 def point(link: Path, target: str) -> None:
     """Make the symlink `link` name `target`, durably and in one step, whatever it named before.
 
@@ -126,6 +197,21 @@ def point(link: Path, target: str) -> None:
             os.unlink(name, dir_fd=directory)
             raise
         sync(directory)
+
+
+def seal(path: Path) -> None:
+    """Let nobody write to the file `path` any more, durably; a link is not followed.
+
+    Raises:
+        WriteFailed: The system would not do it.
+    """
+    with explained(path):
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            os.fchmod(fd, 0o444)
+            sync(fd)
+        finally:
+            os.close(fd)
 
 
 def discard(path: Path) -> None:

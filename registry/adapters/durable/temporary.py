@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from registry.adapters.durable.copying import Written, clone, plain_file, pour, write_all
+from registry.adapters.durable.locking import NO_LOCKS
 from registry.adapters.durable.syncing import sync
 
 _NAME = ".unfinished-"
 _NAMES = _NAME + "[0-9a-f]" * 16
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_RDWR
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS})
 _OLD_S = 24 * 3600
 
 
@@ -111,6 +111,12 @@ def strays(directory: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
+def living(directory: Path) -> tuple[Path, ...]:
+    """The unfinished files in `directory` whose makers live: those that are no strays."""
+    dead = set(strays(directory))
+    return tuple(path for path in sorted(directory.glob(_NAMES)) if path not in dead)
+
+
 def sweep(directory: Path) -> int:
     """Remove the strays of `directory`; how many there were. What a living process writes is never touched."""
     removed = 0
@@ -129,7 +135,7 @@ def _lock(fd: int) -> bool | None:
     except BlockingIOError:
         return False
     except OSError as error:
-        if error.errno in _NO_LOCKS:
+        if error.errno in NO_LOCKS:
             return None
         raise
     return True

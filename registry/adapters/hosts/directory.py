@@ -79,6 +79,9 @@ class HostDirectory:
         """Keep `seen`, durably; what is kept already is not written again."""
         if self.seen() != seen:
             durable.replace(self.path / SEEN, seen.canonical(), mode=0o644)
+        else:
+            with durable.explained(self.path / SEEN):
+                durable.confirm(self.path / SEEN)  # why: who wrote it may have been killed before its name was durable
 
     def current(self) -> Digest | None:
         """The release that `current` names, or None if it names none."""

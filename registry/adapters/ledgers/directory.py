@@ -49,8 +49,12 @@ class DirectoryLedger:
         """
         if (start, stop) == (0, None):
             # why by name: an entry that is put while we list may be missed by the listing, though a later one is not.
-            return tuple(self._read_entry(index) for index in range(self._count()))
-        return tuple(self._read_on(start, stop))
+            found = tuple(self._read_entry(index) for index in range(self._count()))
+        else:
+            found = tuple(self._read_on(start, stop))
+        if found:
+            self._confirm()
+        return found
 
     def put_if_absent(self, index: int, data: bytes) -> bool:
         """Make `data` entry `index`, durably; False if that index is taken. Who wins a race is told True, alone.
@@ -116,6 +120,13 @@ class DirectoryLedger:
 
     def _file(self, index: int) -> Path:
         return self.path / f"{index:020d}.json"
+
+    def _confirm(self) -> None:
+        """Make the names durable: a writer that was killed before that has left an entry that a power cut may undo."""
+        try:
+            durable.confirm(self._file(0))
+        except OSError as error:
+            raise UnreadableFile(f"the ledger {self.path} cannot be read", why=error.strerror or str(error)) from None
 
     def _missing(self, index: int) -> MissingEntry:
         mend = "restore it from a backup or from another copy of the ledger"

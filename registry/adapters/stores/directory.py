@@ -1,6 +1,7 @@
 """A store in a directory: `blobs/sha256/ab/<64 hex>`, read-only files that are durable before they are acknowledged."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from registry.adapters import durable
+from registry.adapters.stores.attic import Attic
 from registry.adapters.stores.intake import Intake, Taken
 from registry.adapters.stores.seen import Seen
 from registry.core.digest import Digest, DigestMismatch, check, digest_of
-from registry.core.store import digest_at, missing, place_of
+from registry.core.store import Premises, digest_at, missing, place_of
 from registry.core.tree import Entry, Tree, check_names, tree_of
 from registry.errors import RegistryError
 from registry.ports import OpenFile
@@ -34,6 +36,11 @@ class DirectoryStore:
     """Blobs below `root`, which is made when the first blob comes. Any number of processes may use it at once."""
 
     root: Path
+
+    @property
+    def attic(self) -> Attic:
+        """What lies behind it: the lock, the trash, the quarantine."""
+        return Attic(self.root)
 
     def put(self, data: bytes) -> Digest:
         """Keep small `data` durably; a damaged blob of that name is healed. Raises `DiskFull` or `WriteFailed`."""
@@ -65,12 +72,15 @@ class DirectoryStore:
         return tree_of(entries)
 
     def open(self, digest: Digest) -> BinaryIO:
-        """Open a blob for reading, unverified; raises `Missing`, `DigestMismatch` if it is no file, or `Unreadable`."""
+        """Open a blob for reading, unverified; raises `Missing`, `DigestMismatch` if it is no file, or `Unreadable`.
+
+        One that was set aside is read where it is now: nothing is lost to readers before it is deleted for good.
+        """
         path = self.root / place_of(digest)
         try:
             return durable.open_plain(path)
         except FileNotFoundError:
-            raise missing(digest) from None
+            return self._open_trashed(digest)
         except OSError as error:
             if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
                 raise _no_file(digest) from None
@@ -90,9 +100,19 @@ class DirectoryStore:
 
     def strays(self) -> tuple[str, ...]:
         """What lies in the store and is no blob: a crash's unfinished files, and what somebody else put there."""
-        unfinished = durable.strays(self.root / "unfinished")
+        unfinished = [path for area in ("unfinished", "leases") for path in durable.strays(self.root / area)]
         foreign = [place for place in self._places() if digest_at(place) is None]
         return (*(path.relative_to(self.root).as_posix() for path in unfinished), *sorted(foreign))
+
+    def premises(self) -> Premises:
+        """What shows without reading a byte."""
+        attic = self.attic
+        return Premises(self.strays(), tuple(sorted(self._exposed())), attic.trashed(), attic.collected())
+
+    def seal(self, digests: Iterable[Digest]) -> None:
+        """Let nobody write to these blobs any more."""
+        for digest in digests:
+            durable.seal(self.root / place_of(digest))
 
     @contextmanager
     def _intake(self) -> Iterator[Intake]:
@@ -101,18 +121,43 @@ class DirectoryStore:
         durable.make_directory(self.root / "blobs" / "sha256")
         durable.make_directory(area)
         durable.sweep(area)
-        with durable.folder(area) as unfinished, closing(Seen(self.root / "seen-1.sqlite")) as seen:
+        with (
+            durable.held_with_others(self.root / "lock"),  # why: no collector may move what we find or show
+            durable.folder(area) as unfinished,
+            closing(Seen(self.root / "seen-1.sqlite")) as seen,
+        ):
             try:
                 yield Intake(self.root, unfinished, seen)
             except durable.WriteFailed:
                 seen.forget()  # why: after a fault of the disk, nothing that was hashed before proves anything.
                 raise
 
+    def _open_trashed(self, digest: Digest) -> BinaryIO:
+        # why the blob's own place again: the collector may be bringing it back at this moment.
+        for path in (self.attic.find_in_trash(digest), self.root / place_of(digest)):
+            try:
+                if path is not None:
+                    return durable.open_plain(path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise Unreadable(f"{digest} could not be read", why=error.strerror or str(error)) from error
+        raise missing(digest)
+
+    def _exposed(self) -> Iterator[Digest]:
+        """The blobs whose mode lets somebody write."""
+        for place in self._places():
+            if digest := digest_at(place):
+                mode = (self.root / place).lstat().st_mode
+                if stat.S_ISREG(mode) and mode & 0o222:
+                    yield digest
+
     def _places(self) -> Iterator[str]:
-        """The relative POSIX path of each thing below `blobs`, directories left out."""
-        for place, _, names in os.walk(self.root / "blobs"):
+        """The relative POSIX path of each thing below `blobs`, directories left out; a link to one is a thing."""
+        for place, directories, names in os.walk(self.root / "blobs"):
             inside = Path(place).relative_to(self.root).as_posix()
-            yield from (f"{inside}/{name}" for name in names)
+            links = [name for name in directories if Path(place, name).is_symlink()]
+            yield from (f"{inside}/{name}" for name in (*names, *links))
 
 
 def _take_all(intake: Intake, files: Sequence[OpenFile]) -> list[Taken]:

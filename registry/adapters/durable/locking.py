@@ -1,0 +1,79 @@
+"""Locks of the system: they are held by an open file, and go with the process that has it, however it ends."""
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from registry.adapters.durable.syncing import explained
+from registry.errors import ConflictError, RegistryError
+
+NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS})
+_POLL_S = 0.02
+
+
+class Busy(ConflictError):
+    """Somebody else is at work, and did not finish in time."""
+
+
+class CannotLock(RegistryError):
+    """The file system has no locks, so nobody can be kept out of a place on it."""
+
+
+@contextmanager
+def held_with_others(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` together with others; waits for whoever holds it alone.
+
+    Where files cannot be locked, nothing is held: then nobody can hold it alone either.
+    """
+    with _opened(path) as fd:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+        yield
+
+
+@contextmanager
+def held_alone(path: Path, *, wait_s: float) -> Iterator[None]:
+    """Hold the lock file `path` alone.
+
+    Raises:
+        Busy: Others held it all the time.
+        CannotLock: The file system has no locks.
+    """
+    with _opened(path) as fd:
+        until = time.monotonic() + wait_s
+        while not _claimed(fd, path):
+            if time.monotonic() >= until:
+                mend = "wait until it is done, and run the same command again"
+                raise Busy(f"somebody is at work in {path.parent}", why=f"waited {wait_s:g} s", mend=mend)
+            time.sleep(_POLL_S)
+        yield
+
+
+def _claimed(fd: int, path: Path) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno in NO_LOCKS:
+            raise CannotLock(f"{path} cannot be locked", why=error.strerror or str(error)) from None
+        raise
+    return True
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    with explained(path):
+        # why its bytes do not matter: it has none; the lock is the open file, and a lock file is never removed.
+        fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
