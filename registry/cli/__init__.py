@@ -70,7 +70,7 @@ def registry(context: typer.Context, directory: Directory = None, version: Versi
     """Say exactly what is in production, why it was allowed there, and go back to exactly what was there before.
 
     Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 the answer is no, 4 cannot decide, 5 integrity,
-    6 the world moved, 130 interrupted.
+    6 the world moved, 7 tampered with (verify), 130 interrupted.
     """
     if directory is not None and not directory.is_dir():
         raise UsageError(f"{directory} is not a directory", mend="name the project's directory after -C")

@@ -6,28 +6,52 @@ import typer
 
 from registry.cli.output import Json, data, document, size, talk
 from registry.cli.project import project
+from registry.errors import UsageError
 
 if TYPE_CHECKING:
-    from registry.verbs.verify import Report
+    from registry.core.health import Health, Report
 
-INTEGRITY = 5
+EXITS: "dict[Health, int]" = {"clean": 0, "repairable": 3, "could-not-check": 4, "data-loss": 5, "tampering": 7}
+"""Each has a code of its own, so that a script can tell what to do: mend, look at the machine, restore, or alarm."""
+
+MENDS: "dict[Health, str]" = {
+    "repairable": "run `registry repair`",
+    "could-not-check": "check the disk, the memory and the rights, and verify again",
+    "data-loss": "run `registry repair --from` another store, a host, a bundle or a DVC cache",
+    "tampering": "keep this copy as it is, and compare the ledger with a host's or another copy",
+}
 Quick = Annotated[bool, typer.Option("--quick", help="Only look whether each blob is there and has its size.")]
+ReadData = Annotated[bool, typer.Option("--read-data", help="Hash every blob. This is what is done by default.")]
+Subset = Annotated[
+    str | None,
+    typer.Option("--read-data-subset", metavar="N/T|X%", help="Hash the N-th of T parts, or X hundredths."),
+]
 
 
-def verify_command(context: typer.Context, quick: Quick = False, as_json: Json = False) -> None:
+def verify_command(
+    context: typer.Context,
+    quick: Quick = False,
+    read_data: ReadData = False,
+    subset: Subset = None,
+    as_json: Json = False,
+) -> None:
     """Check the whole ledger, and hash every blob again.
 
-    Exits with 5 if anything is wrong.
+    Exits with 0 if no fault was found, 3 if what was found can be put right from here, 4 if something could not be
+    checked, 5 if data is lost here, 7 if the ledger was tampered with; the worst of them counts.
     """
-    report = project(context).verify(quick=quick)
+    if sum((quick, read_data, subset is not None)) > 1:
+        raise UsageError("how much to read is said twice", mend="give one of --quick, --read-data, --read-data-subset")
+    report = project(context).verify(quick=quick, subset=subset)
     if as_json:
         data(document("registry.verified/1", report))
     else:
-        _show(report)
-    raise typer.Exit(0 if report.is_clean else INTEGRITY)
+        show_report(report)
+    raise typer.Exit(EXITS[report.health])
 
 
-def _show(report: "Report") -> None:
+def show_report(report: "Report") -> None:
+    """Tell each fault, then what was looked at, then the one word for all of it."""
     for fault in report.faults:
         data(f"{fault.kind}  {fault.digest}  {'; '.join(fault.what) or 'needed by nothing'}")
         data(f"  why:   {fault.why}")
@@ -38,11 +62,17 @@ def _show(report: "Report") -> None:
         data(f"ledger broken {where}\n{report.breach}")
     for stray in report.strays:
         talk(f"stray     {stray}: no blob; harmless, what a crash left is cleared by the next writer")
-    read = "looked at" if report.is_quick else "hashed"
+    read = "looked at" if report.level == "quick" else "hashed"
+    gone = f"; {report.collected} deleted on purpose" if report.collected else ""
     data(f"ledger    {report.entries} entries, each signature and link checked")
-    data(f"store     {report.blobs} blobs {read}, {size(report.size)}; {len(report.spare)} needed by no entry")
-    data(
-        "clean"
-        if report.is_clean
-        else f"NOT CLEAN: {len(report.faults)} faults{', ledger broken' if report.breach else ''}"
-    )
+    data(f"store     {report.blobs} blobs {read}, {size(report.size)}; {len(report.spare)} needed by no entry{gone}")
+    if report.unchecked:
+        data(f"UNCHECKED {report.unchecked} blobs are there and have their size, but their bytes were not read")
+    data(_verdict(report))
+
+
+def _verdict(report: "Report") -> str:
+    if report.is_clean:
+        return "no fault found in what was checked" if report.unchecked else "clean"
+    ledger = ", ledger broken" if report.breach else ""
+    return f"NOT CLEAN, {report.health}: {len(report.faults)} faults{ledger}\n  mend: {MENDS[report.health]}"

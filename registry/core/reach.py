@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from registry.core.digest import Digest, short
 from registry.core.gate.verdict import Verdict
@@ -18,7 +19,8 @@ class Needed:
 
     `what` names it to people, `size` is in bytes where it is written down. `follow` tells from its bytes what it needs
     in turn; it raises `NotCanonical` or `UsageError` if they are not of the form that they should be. One that
-    `may_lack` is written down by its digest, and kept only where somebody wanted to.
+    `may_lack` is written down by its digest, and kept only where somebody wanted to. `scope` tells two ways apart in
+    which the same blob is followed.
     """
 
     digest: Digest
@@ -26,6 +28,7 @@ class Needed:
     size: int | None = None
     follow: "Callable[[bytes], Iterator[Needed]] | None" = None
     may_lack: bool = False
+    scope: Literal["whole", "record"] = "whole"
 
 
 def of_entry(entry: Entry) -> Iterator[Needed]:
@@ -34,8 +37,7 @@ def of_entry(entry: Entry) -> Iterator[Needed]:
         case Register():
             if entry.manifest:
                 yield of_manifest(entry.manifest)
-            for digest in entry.evidence:
-                yield Needed(digest, f"evidence {short(digest)}", follow=_in_evidence)
+            yield from _evidence(entry)
             for pin in entry.pins:
                 yield from of_pin(pin)
         case Judge() | Waive() | Promote() | Refuse():
@@ -44,9 +46,27 @@ def of_entry(entry: Entry) -> Iterator[Needed]:
             return
 
 
+def of_explanation(entry: Entry) -> Iterator[Needed]:
+    """What an entry of the ledger cannot be explained without, though what it made known may be gone."""
+    if not isinstance(entry, Register):
+        yield from of_entry(entry)
+        return
+    if entry.manifest:
+        yield of_record(entry.manifest)
+    yield from _evidence(entry)
+    for pin in entry.pins:
+        if pin.role == "repo":
+            yield from of_pin(pin)
+
+
 def of_manifest(digest: Digest) -> Needed:
     """A manifest, and through it the whole model."""
     return Needed(digest, f"manifest {short(digest)}", follow=_in_manifest)
+
+
+def of_record(digest: Digest) -> Needed:
+    """A manifest, and what explains it without the model: the suite, dvc.lock, the packages, the commit."""
+    return Needed(digest, f"manifest {short(digest)}", follow=_in_record, scope="record")
 
 
 def of_pin(pin: Pin) -> Iterator[Needed]:
@@ -55,10 +75,20 @@ def of_pin(pin: Pin) -> Iterator[Needed]:
     yield Needed(pin.digest, what) if pin.role == "repo" else _tree(pin.digest, what)
 
 
+def _evidence(entry: Register) -> Iterator[Needed]:
+    for digest in entry.evidence:
+        yield Needed(digest, f"evidence {short(digest)}", follow=_in_evidence)
+
+
 def _in_manifest(data: bytes) -> Iterator[Needed]:
-    manifest = Manifest.parse(data)
-    for pin in manifest.pins:
+    for pin in Manifest.parse(data).pins:
         yield from of_pin(pin)
+    yield from _in_record(data)
+
+
+def _in_record(data: bytes) -> Iterator[Needed]:
+    manifest = Manifest.parse(data)
+    yield from of_pin(manifest.repo_sha)
     if manifest.suite:
         yield _tree(manifest.suite, "the held-out suite")
     if manifest.dvc_lock:

@@ -1,174 +1,210 @@
 """Verify: believe nothing, read every blob again, check the ledger again, and say what is damaged and whom it harms."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import BinaryIO, Literal
+from datetime import UTC, datetime
+from typing import BinaryIO
 
 from registry.core.digest import Digest, short
-from registry.core.ledger.chain import Link, check_chain
-from registry.core.ledger.entry import manifest_of
+from registry.core.health import Fault, Health, Kind, Level, Report, health_of, worst
+from registry.core.ledger.chain import check_chain
+from registry.core.ledger.entry import Link, manifest_of
 from registry.core.ledger.views import state_of
-from registry.core.reach import Needed, of_entry
-from registry.core.store import Missing
+from registry.core.reach import of_entry
+from registry.core.retention import LEAST_KEEP, Retention, roots
+from registry.core.sample import Sample
+from registry.core.store import Missing, Premises
 from registry.errors import IntegrityError, RegistryError, UsageError
 from registry.ports import LedgerFile, Store
+from registry.verbs.walk import Walk
 
 _PIECE_BYTES = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A blob that is not what it must be.
-
-    `what` are its names to people, `harms` the models that cannot be brought back or explained without it. A damaged
-    blob that nothing needs has neither, and is told all the same.
-    """
-
-    digest: Digest
-    kind: Literal["missing", "damaged", "unreadable"]
-    why: str
-    what: tuple[str, ...]
-    harms: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What `verify` found.
-
-    `blobs` and `size` (bytes) were read, or only looked at if `is_quick`. `breach` is how the ledger is broken, if it
-    is. `spare` blobs are sound and needed by no entry; `strays` are no blobs. Both harm nobody.
-    """
-
-    is_quick: bool
-    entries: int
-    blobs: int
-    size: int
-    breach: str | None
-    faults: tuple[Fault, ...]
-    spare: tuple[Digest, ...]
-    strays: tuple[str, ...]
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether everything is as it was written."""
-        return self.breach is None and not self.faults
+_LATE = datetime(9999, 12, 31, tzinfo=UTC)
+"""A time at which nothing is kept for being young."""
 
 
 def verify(
-    *, store: Store, ledger: LedgerFile, genesis: Digest, strays: Iterable[str] = (), readers: int = 2
+    *,
+    store: Store,
+    ledger: LedgerFile,
+    genesis: Digest,
+    premises: Premises | None = None,
+    sample: Sample | None = None,
+    readers: int = 2,
 ) -> Report:
     """Check the ledger, then hash every blob in `store`, needed or not; nothing that was seen before counts.
+
+    What has other bytes than its name says is read once more, before it is called damaged.
 
     Args:
         store: Where the blobs are.
         ledger: Where the entries are.
         genesis: The pinned digest of entry 0.
-        strays: What the store's place holds that is no blob; told on.
+        premises: What else the store's place shows.
+        sample: Hash only these, and records; the others are looked at, as `glance` does.
         readers: Blobs that are read at a time.
     """
-    return _Check(store, readers).run(ledger, genesis, strays)
+    level: Level = "subset" if sample else "read-data"
+    return _Check(store, premises or Premises(), level, sample, readers).run(ledger, genesis)
 
 
-def glance(*, store: Store, ledger: LedgerFile, genesis: Digest, strays: Iterable[str] = ()) -> Report:
+def glance(*, store: Store, ledger: LedgerFile, genesis: Digest, premises: Premises | None = None) -> Report:
     """Check the ledger, then that every blob that is needed is there and has its size; only trees and records are read.
 
     The arguments are those of `verify`. What this finds is damage; what it does not find may be there.
     """
-    return _Check(store, 1, is_quick=True).run(ledger, genesis, strays)
+    return _Check(store, premises or Premises(), "quick").run(ledger, genesis)
 
 
 @dataclass(slots=True)
 class _Names:
     """What one blob is to people, in the order in which it was met."""
 
-    size: int | None
+    size: int | None = None
     what: dict[str, None] = field(default_factory=dict)
     harms: dict[str, None] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Seen:
-    """What reading one blob showed: its size in bytes, and what is wrong, if anything is."""
+    """What one blob showed: its size in bytes, whether all were read, and what is wrong, if anything is."""
 
     size: int = 0
-    kind: Literal["missing", "damaged", "unreadable"] | None = None
+    is_read: bool = False
+    kind: Kind | None = None
     why: str = ""
 
 
 @dataclass(slots=True)
 class _Check:
-    """One run: `names` has every blob that is needed, `seen` every blob that was read."""
+    """One run: `names` has every blob that is needed, `seen` what each blob showed."""
 
     store: Store
-    readers: int
-    is_quick: bool = False
+    premises: Premises
+    level: Level
+    sample: Sample | None = None
+    readers: int = 1
     names: dict[Digest, _Names] = field(default_factory=dict)
     seen: dict[Digest, _Seen] = field(default_factory=dict)
-    inside: dict[Digest, tuple[Needed, ...]] = field(default_factory=dict)
 
-    def run(self, ledger: LedgerFile, genesis: Digest, strays: Iterable[str]) -> Report:
-        """Walk from the ledger to every blob, read, and report."""
+    def run(self, ledger: LedgerFile, genesis: Digest) -> Report:
+        """Walk from the ledger to every blob, look or read, and report."""
         links, breach = _links(ledger, genesis)
         present = set(self.store.digests())  # why after: blobs come before the entries that name them
-        for needed, harm in _roots(links):
-            self._follow(needed, harm, present)
-        wanted = self.names if self.is_quick else {**self.names, **dict.fromkeys(sorted(present))}
-        self._read_all([digest for digest in wanted if digest not in self.seen])
-        faults = tuple(self._fault(digest, seen) for digest, seen in self.seen.items() if seen.kind)
-        spare = tuple(sorted(present - set(self.names) - {fault.digest for fault in faults}))
-        size = sum(seen.size for seen in self.seen.values())
-        return Report(self.is_quick, len(links), len(self.seen), size, breach, faults, spare, tuple(strays))
+        walk = Walk(self.store)
+        self._name_all(links, walk, present)
+        self.seen = _of_walk(walk)
+        wanted = self.names if self.level == "quick" else {**self.names, **dict.fromkeys(sorted(present))}
+        self._see_all([digest for digest in wanted if digest not in self.seen])
+        excused = self._excused(links, walk)
+        faults = (*self._faults(excused), *self._outside(present))
+        return self._report(len(links), breach, faults=faults, excused=excused, present=present)
 
-    def _follow(self, root: Needed, harm: str | None, present: set[Digest]) -> None:
-        """Name everything below `root`; what has things below it is read at once."""
-        waiting = [root]
-        while waiting:
-            needed = waiting.pop()
-            if needed.may_lack and needed.digest not in present:
-                continue
-            names = self.names.setdefault(needed.digest, _Names(needed.size))
-            names.what[needed.what] = None
-            if harm:
-                names.harms[harm] = None
-            if needed.follow:
-                waiting += reversed(self._inside(needed))
+    def _name_all(self, links: Sequence[Link], walk: Walk, present: Collection[Digest]) -> None:
+        """Name everything that any entry needs."""
+        state = state_of(links) if links else None
+        for link in links:
+            manifest = manifest_of(link.entry)
+            called = state.names(manifest) if state and manifest else ()
+            harm = f"{'/'.join(called)}@{short(manifest)}" if manifest else None
+            for needed in walk.through(of_entry(link.entry), present):
+                names = self.names.setdefault(needed.digest, _Names())
+                names.size = needed.size if names.size is None else names.size
+                names.what[needed.what] = None
+                if harm:
+                    names.harms[harm] = None
 
-    def _inside(self, needed: Needed) -> tuple[Needed, ...]:
-        """What a tree or a record needs; nothing, and a fault is kept, if it cannot be read."""
-        if needed.digest not in self.inside:
-            self.inside[needed.digest] = ()
-            try:
-                data = self.store.get(needed.digest)
-                self.seen[needed.digest] = _Seen(len(data))
-                self.inside[needed.digest] = tuple(needed.follow(data)) if needed.follow else ()
-            except RegistryError as error:
-                self.seen[needed.digest] = _fault_of(error)
-        return self.inside[needed.digest]
-
-    def _read_all(self, digests: Sequence[Digest]) -> None:
+    def _see_all(self, digests: Sequence[Digest]) -> None:
         with ThreadPoolExecutor(self.readers) as threads:
-            self.seen.update(zip(digests, threads.map(self._read, digests), strict=True))
+            self.seen.update(zip(digests, threads.map(self._see, digests), strict=True))
 
-    def _read(self, digest: Digest) -> _Seen:
+    def _see(self, digest: Digest) -> _Seen:
+        is_read = self.level == "read-data" or (self.sample is not None and self.sample.has(digest))
         try:
-            with self.store.open(digest) as content:
-                size, found = (content.seek(0, 2), digest) if self.is_quick else _hashed(content)
+            size, found = self._open(digest, is_read=is_read)
+            again = self._open(digest, is_read=is_read) if found != digest else (size, found)
         except RegistryError as error:
             return _fault_of(error)
         except OSError as error:
-            return _Seen(0, "unreadable", error.strerror or str(error))
+            return _Seen(kind="unreadable", why=error.strerror or str(error))
         wanted = self.names[digest].size if digest in self.names else None
+        if again[1] != digest:
+            return _Seen(size, is_read, "damaged", f"its {size} bytes hash to {found}, and so they did when read again")
         if found != digest:
-            return _Seen(size, "damaged", f"its {size} bytes hash to {found}")
+            return _Seen(size, is_read, "unsteady", f"read first, it hashed to {found}; suspect memory, cable or disk")
         if wanted is not None and size != wanted:
-            return _Seen(size, "damaged", f"it has {size} bytes instead of {wanted}")
-        return _Seen(size)
+            return _Seen(size, is_read, "damaged", f"it has {size} bytes instead of {wanted}")
+        return _Seen(size, is_read)
 
-    def _fault(self, digest: Digest, seen: _Seen) -> Fault:
-        names = self.names.get(digest, _Names(None))
-        return Fault(digest, seen.kind or "damaged", seen.why, tuple(names.what), tuple(names.harms))
+    def _open(self, digest: Digest, *, is_read: bool) -> tuple[int, Digest]:
+        """Hash a blob, or look at its size alone."""
+        with self.store.open(digest) as content:
+            return _hashed(content) if is_read else (content.seek(0, 2), digest)
+
+    def _excused(self, links: Sequence[Link], walk: Walk) -> set[Digest]:
+        """What is missing because it was deleted on purpose, and is not needed again."""
+        gone = {one for one, seen in self.seen.items() if seen.kind == "missing"} & self.premises.collected
+        if not gone or not links:
+            return gone
+        kept = roots(state_of(links), Retention(LEAST_KEEP), now=_LATE)
+        return gone - {needed.digest for needed in walk.through(root.needed for root in kept)}
+
+    def _faults(self, excused: Collection[Digest]) -> Iterator[Fault]:
+        """What the blobs showed, in the order in which they were met."""
+        for digest, seen in self.seen.items():
+            if seen.kind and digest not in excused:
+                yield self._fault(digest, seen.kind, seen.why)
+
+    def _outside(self, present: Collection[Digest]) -> Iterator[Fault]:
+        """What the premises show of blobs that are sound, as far as they were read."""
+        sound = {digest for digest, seen in self.seen.items() if seen.kind is None}
+        for digest in self.names:
+            if digest in sound and digest not in present and digest in self.premises.trashed:
+                yield self._fault(digest, "trashed", "it was set aside, and is needed again")
+        for digest in self.premises.exposed:
+            if digest in sound or self.level == "quick":
+                yield self._fault(digest, "exposed", "its mode lets somebody write to it")
+
+    def _fault(self, digest: Digest, kind: Kind, why: str) -> Fault:
+        names = self.names.get(digest)
+        what, harms = (tuple(names.what), tuple(names.harms)) if names else ((), ())
+        return Fault(digest, kind, health_of(kind, is_needed=names is not None), why, what, harms)
+
+    def _report(
+        self,
+        entries: int,
+        breach: str | None,
+        *,
+        faults: tuple[Fault, ...],
+        excused: Collection[Digest],
+        present: set[Digest],
+    ) -> Report:
+        read = [seen for seen in self.seen.values() if seen.is_read or self.level == "quick"]
+        healths: set[Health] = {fault.health for fault in faults} | ({"tampering"} if breach else set())
+        bad = {fault.digest for fault in faults}
+        return Report(
+            health=worst(healths),
+            level=self.level,
+            entries=entries,
+            blobs=len(read),
+            size=sum(seen.size for seen in read),
+            unchecked=sum(1 for seen in self.seen.values() if not seen.is_read and seen.kind is None),
+            breach=breach,
+            faults=faults,
+            collected=len(excused),
+            spare=tuple(sorted(present - self.names.keys() - bad)),
+            strays=self.premises.strays,
+        )
+
+
+def _of_walk(walk: Walk) -> dict[Digest, _Seen]:
+    """What the records showed: they were read whole."""
+    seen = {digest: _Seen(size, is_read=True) for digest, size in walk.sizes.items()}
+    for digest, error in walk.unsteady.items():
+        seen[digest] = _Seen(walk.sizes.get(digest, 0), is_read=True, kind="unsteady", why=f"read first: {error.why}")
+    return {**seen, **{digest: _fault_of(error) for digest, error in walk.faults.items()}}
 
 
 def _links(ledger: LedgerFile, genesis: Digest) -> tuple[list[Link], str | None]:
@@ -182,17 +218,6 @@ def _links(ledger: LedgerFile, genesis: Digest) -> tuple[list[Link], str | None]
     return links, None
 
 
-def _roots(links: Sequence[Link]) -> Iterator[tuple[Needed, str | None]]:
-    """What each entry needs, with the model that it is about."""
-    state = state_of(links) if links else None
-    for link in links:
-        manifest = manifest_of(link.entry)
-        names = state.names(manifest) if state and manifest else ()
-        harm = f"{'/'.join(names)}@{short(manifest)}" if manifest else None
-        for needed in of_entry(link.entry):
-            yield needed, harm
-
-
 def _hashed(content: BinaryIO) -> tuple[int, Digest]:
     hashed, size = hashlib.sha256(), 0
     while piece := content.read(_PIECE_BYTES):
@@ -202,7 +227,7 @@ def _hashed(content: BinaryIO) -> tuple[int, Digest]:
 
 
 def _fault_of(error: RegistryError) -> _Seen:
-    kind: Literal["missing", "damaged", "unreadable"]
+    kind: Kind
     match error:
         case Missing():
             kind = "missing"
@@ -210,4 +235,4 @@ def _fault_of(error: RegistryError) -> _Seen:
             kind = "damaged"
         case _:
             kind = "unreadable"
-    return _Seen(0, kind, f"{error.what}: {error.why}" if error.why else error.what)
+    return _Seen(kind=kind, why=f"{error.what}: {error.why}" if error.why else error.what)

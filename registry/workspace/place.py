@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from registry.adapters.sources.workspace import WorkspaceSources
     from registry.adapters.stores.directory import DirectoryStore
     from registry.core.ledger.views import State
-    from registry.ports import Clock, LedgerFile, Signer
+    from registry.ports import Clock, LedgerFile, Signer, Store
 
     class Doors(TypedDict):
         """The doors that every deciding verb takes by keyword."""
@@ -45,12 +45,20 @@ class Place:
         """What `registry.toml` says."""
         return read_settings(self.root / SETTINGS)
 
-    @cached_property
-    def store(self) -> "DirectoryStore":
-        """Where the blobs are."""
+    @property
+    def files(self) -> "DirectoryStore":
+        """Where the blobs are, for who looks after them."""
         from registry.adapters.stores.directory import DirectoryStore
 
         return DirectoryStore(self.root / self.settings.place)
+
+    @cached_property
+    def store(self) -> "Store":
+        """Where the blobs are, for who works with them: nothing of what was put or read here is collected meanwhile."""
+        from registry.adapters.stores.leased import Lease, LeasedStore
+
+        files = self.files
+        return LeasedStore(files, Lease(files.root))
 
     @cached_property
     def ledger(self) -> "LedgerFile":

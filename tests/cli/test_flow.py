@@ -154,7 +154,7 @@ def test_a_ledger_that_was_cut_is_noticed_by_who_wrote_it(pinned: Scene) -> None
     last.rename(pinned.root.parent / "taken")
 
     assert "gone" in pinned.done("status", code=5)
-    assert "gone" in pinned.done("verify", code=5)
+    assert "gone" in pinned.done("verify", code=7)
     assert "gone" in pinned.done("rollback", "staging", "--reason", "back", code=5)
 
 

@@ -9,15 +9,16 @@ import pytest
 from registry.adapters.ledgers.memory import MemoryLedger
 from registry.adapters.stores.directory import DirectoryStore
 from registry.adapters.stores.memory import MemoryStore
-from registry.cli.verify import _show
+from registry.cli.verify import show_report
 from registry.core.digest import Digest, digest_of, short
+from registry.core.health import Report
 from registry.core.ledger.entry import Promote, Register
 from registry.core.manifest import Manifest
 from registry.core.store import place_of
 from registry.core.tree import Tree
 from registry.ports import Store
 from registry.testing.models import Parts
-from registry.verbs.verify import Report, glance, verify
+from registry.verbs.verify import glance, verify
 from tests.ledger.desk import Desk
 
 
@@ -83,7 +84,7 @@ def test_a_ledger_that_is_gone_is_told_in_words(house: House, capsys: pytest.Cap
     """Nothing at all, or nothing that can be believed: there is no entry -1 to speak of."""
     for genesis, ledger in ((house.desk.genesis, MemoryLedger()), (digest_of(b"another"), house.desk.ledger)):
         report = verify(store=house.store, ledger=ledger, genesis=genesis)
-        _show(report)
+        show_report(report)
         said = capsys.readouterr().out
 
         assert (report.is_clean, report.entries) == (False, 0)

@@ -1,0 +1,61 @@
+"""Walk from what is needed to everything that it needs, reading each record and each list of files once."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from registry.core.digest import Digest, DigestMismatch
+from registry.core.reach import Needed
+from registry.errors import RegistryError
+from registry.ports import Store
+
+
+@dataclass(slots=True)
+class Walk:
+    """One walk through `store`.
+
+    `sizes` has the bytes of each record that was read, `faults` what kept one from being read; `unsteady` were damaged
+    when they were read first, and sound when they were read again.
+    """
+
+    store: Store
+    sizes: dict[Digest, int] = field(default_factory=dict)
+    faults: dict[Digest, RegistryError] = field(default_factory=dict)
+    unsteady: dict[Digest, RegistryError] = field(default_factory=dict)
+    _inside: dict[tuple[Digest, str], tuple[Needed, ...]] = field(default_factory=dict)
+
+    def below(self, needed: Needed) -> tuple[Needed, ...]:
+        """What `needed` needs itself; nothing, and the fault is kept, if it cannot be read."""
+        if needed.follow is None:
+            return ()
+        key = (needed.digest, needed.scope)
+        if key not in self._inside:
+            self._inside[key] = ()
+            try:
+                data = self._read(needed.digest)
+                self.sizes[needed.digest] = len(data)
+                self._inside[key] = tuple(needed.follow(data))
+            except RegistryError as error:
+                self.faults[needed.digest] = error
+        return self._inside[key]
+
+    def through(self, roots: Iterable[Needed], present: Collection[Digest] | None = None) -> Iterator[Needed]:
+        """`roots` and everything below them, each way to follow a blob once.
+
+        What may lack is left out if it is not among `present`.
+        """
+        waiting, met = list(roots)[::-1], set[tuple[Digest, str]]()
+        while waiting:
+            needed = waiting.pop()
+            if (needed.digest, needed.scope) in met or (needed.may_lack and needed.digest not in (present or ())):
+                continue
+            met.add((needed.digest, needed.scope))
+            yield needed
+            waiting += reversed(self.below(needed))
+
+    def _read(self, digest: Digest) -> bytes:
+        try:
+            return self.store.get(digest)
+        except DigestMismatch as error:
+            data = self.store.get(digest)
+            self.unsteady[digest] = error
+            return data
