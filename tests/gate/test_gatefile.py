@@ -316,10 +316,3 @@ def test_a_file_that_is_no_gate_is_refused(gate: bytes) -> None:
         check_gate(read_gate(gate), SUITE)
 
     assert 2 == caught.value.exit_code
-
-
-def test_a_p_value_of_repeated_samples_is_refused() -> None:
-    """Samples of one prompt are not independent, and McNemar's test needs them so."""
-    gate = gate_of(*OFFLINE[5:7])
-    with pytest.raises(Faults, match="one sample for each case"):
-        check_gate(read_gate(gate), suite_of_size(100, samples=4))

@@ -189,9 +189,6 @@ def _p_value_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
         what = "a p-value alone has no direction: a significant drop would pass too"
         sign, side = ("<=", "below") if metric_of(rule).low else (">=", "above")
         yield rule.statistic.at, what, f"add a rule such as {target}.point {sign} …, with 0 or a number {side} it"
-    if _has_repeats(rule, plan):
-        what = "a p-value needs one sample for each case: repeated samples are not independent"
-        yield rule.statistic.at, what, "use lower_ci, which allows for that"
 
 
 def direction_of(rule: Comparison, others: tuple[Comparison, ...]) -> Comparison | None:

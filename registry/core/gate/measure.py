@@ -11,7 +11,8 @@ import numpy as np
 
 from registry.core.gate import exact
 from registry.core.gate.amounts import Column, amounts_from, by_case, dot, total
-from registry.core.gate.estimate import clustered_rate, poisson_exact, rate_of_clusters, t_quantile
+from registry.core.gate.estimators.interval import t_quantile
+from registry.core.gate.estimators.rates import clustered_rate, poisson_exact, rate_of_clusters
 from registry.core.gate.gatefile import Gate
 from registry.core.gate.metric import Calls, Hits, Ratio, Sample, Values
 
@@ -90,6 +91,12 @@ def paired(arms: tuple[bytes, bytes], samples: int, gate: Gate) -> Estimate:
 
 def _wide(flags: bytes) -> Column:
     return np.frombuffer(flags, np.uint8).astype(np.int64)
+
+
+def differences(arms: tuple[bytes, bytes], samples: int) -> list[int]:
+    """For each case how many more of its samples are good in the first arm than in the second."""
+    found: list[int] = by_case(_wide(arms[0]) - _wide(arms[1]), samples).tolist()
+    return found
 
 
 def two_by_two(good: bytes, before: bytes) -> tuple[int, int, int, int]:

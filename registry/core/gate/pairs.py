@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from fractions import Fraction
 
-from registry.core.gate import exact, power, words
+from registry.core.gate import exact, words
 from registry.core.gate.check import direction_of, metric_of
 from registry.core.gate.columns import ERROR, MISSING, TIMEOUT, SliceRows
 from registry.core.gate.compare import Question, compare, minimum_of, spelled, undecided
 from registry.core.gate.gatefile import Gate
-from registry.core.gate.measure import Estimate, paired, two_by_two
+from registry.core.gate.measure import Estimate, paired
 from registry.core.gate.metric import METRICS, Metric, good_rows
 from registry.core.gate.rule import Comparison, NoRegressions
+from registry.core.gate.significance import Significance, significance_of
 from registry.core.gate.trial import Trial, doubt_about
 from registry.core.gate.verdict import Flip, Part, RuleVerdict, Word
 
@@ -36,7 +37,10 @@ def judge_delta(rule: Comparison, trial: Trial) -> RuleVerdict:
     seen = paired((good, before), new.slice.samples, trial.gate)
     question = Question(rule, trial.gate, minimum_of(rule, trial.gate, None))
     if rule.statistic.text == "p_value":
-        found = _p_value(question, seen, two_by_two(good, before), direction=direction_of(rule, trial.comparisons))
+        direction = direction_of(rule, trial.comparisons)
+        asked = abs(direction.threshold) if direction else Fraction(0)
+        test = significance_of((good, before), new.slice.samples, asked=asked, level=rule.threshold, key=rule.text)
+        found = _p_value(question, seen, test, asked=asked)
     else:
         found = compare(question, seen)
     doubt = doubt_about([new], metric) or doubt_about([old], metric, whose="Baseline: ")
@@ -50,17 +54,13 @@ def _signed(seen: Estimate, metric: Metric) -> Estimate:
     return Estimate(-seen.point, -seen.upper, -seen.lower, seen.n, seen.units, doubt=seen.doubt)
 
 
-def _p_value(
-    question: Question, seen: Estimate, table: tuple[int, int, int, int], *, direction: Comparison | None
-) -> RuleVerdict:
-    """Judge the exact McNemar test; not significant is a failure only where the test could have seen the difference."""
-    rule, level = question.rule, question.rule.threshold
-    _, first, second, _ = table
-    p_value = exact.sign_test(first, second)
-    at = f"p = {words.small(p_value)}: {first:,} better, {second:,} worse of {seen.n:,}; {question.asked} is asked."
-    asked = abs(direction.threshold) if direction else Fraction(0)
+def _p_value(question: Question, seen: Estimate, found: Significance, *, asked: Fraction) -> RuleVerdict:
+    """Judge a test; not significant is a failure only where the test could have seen the difference asked for."""
+    rule, level, p_value = question.rule, question.rule.threshold, found.p_value
+    at = f"p = {words.small(p_value)}: {found.better:,} better, {found.worse:,} worse of {found.cases:,}; "
+    at += f"{question.asked} is asked."
     verdict: Word = "pass" if question.holds(p_value) else "fail"
-    if verdict == "fail" and not power.could_have_shown((first + second, seen.n), asked, level):
+    if verdict == "fail" and not found.could_have_shown:
         verdict = "inconclusive"
         at += f" A true difference of {words.near(asked)} would have been missed too often to call this a failure."
     return RuleVerdict(

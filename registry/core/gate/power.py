@@ -1,7 +1,7 @@
 """Planning: how many samples a rule needs, and what the present ones could have shown."""
 # ruff: noqa: PLR0917 - the arguments of a formula are given in the order of the formula
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from math import ceil, sqrt
 from statistics import NormalDist
@@ -81,6 +81,22 @@ def could_have_shown(table: tuple[int, int], delta: Fraction, level: Fraction) -
     share = min(Fraction(1), (1 + abs(delta) * pairs / differing) / 2)
     # why: `few` of the other kind at most; the far tail adds next to nothing and is left out.
     return few >= 0 and exact.tail_against(differing - few, differing, share, Fraction(4, 5)) >= 0
+
+
+def flips_could_have_shown(differences: Sequence[int], delta: Fraction, level: Fraction) -> bool:
+    """Whether a sign-flip test had an 80 % chance of p < `level`, given how much the cases differ; by the normal law.
+
+    Args:
+        differences: One for each case.
+        delta: The true mean difference that should have been seen, in the same unit.
+        level: The p-value asked for.
+    """
+    cases, differing = len(differences), sum(one != 0 for one in differences)
+    if Fraction(2, 2**differing) >= level:
+        return False  # why: even if all of them went one way, the test could not have said so
+    mean = Fraction(sum(differences), cases)
+    variance = sum((one - mean) ** 2 for one in differences) / (cases * (cases - 1))
+    return bool((exact.normal_quantile(level / 2) + exact.normal_quantile(Fraction(1, 5))) ** 2 * variance <= delta**2)
 
 
 def _last_significant(differing: int, level: Fraction) -> int:
