@@ -203,7 +203,7 @@ def _finding(fields: Sequence[Sequence[str]], sheet: Sheet) -> _Finding:
     texts = [json.loads(f'"{text}"') if "\\" in text else text for text in seen]
     counted = [_counts([text or "0" for text in column]) if any(column) else None for column in (passed, total)]
     verdict = bytes(map(_CODES.__getitem__, verdicts))
-    return _Finding(verdict, list(map(sheet.same, texts)), *counted)
+    return _Finding(verdict, list(map(sheet.texts.setdefault, texts, texts)), *counted)
 
 
 def _counts(texts: Sequence[str]) -> Counts:

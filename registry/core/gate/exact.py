@@ -13,6 +13,8 @@ from functools import lru_cache
 from math import comb, isqrt
 from statistics import NormalDist
 
+from registry.core.gate.choose import choose, near_least_rate
+
 PLACES = 9
 GRID = 10**PLACES
 _CONTEXT = Context(prec=60, Emin=-(10**12), Emax=10**12)
@@ -74,7 +76,7 @@ def _sure_tail_against(successes: int, n: int, rate: Fraction, level: Fraction) 
 def _sums(successes: int, n: int, rate: Fraction) -> Iterator[tuple[Decimal, Decimal]]:
     """The tail's growing sum, with a bound on what is still missing."""
     odds = _decimal(rate / (1 - rate))
-    total = term = _choose(n, successes) * _decimal(rate) ** successes * _decimal(1 - rate) ** (n - successes)
+    total = term = choose(n, successes) * _decimal(rate) ** successes * _decimal(1 - rate) ** (n - successes)
     for k in range(successes, n):
         ratio = odds * (n - k) / (k + 1)
         # why: the ratios fall, so what is left is at most this geometric series; a term below 1e-60 of it adds nothing.
@@ -85,15 +87,6 @@ def _sums(successes: int, n: int, rate: Fraction) -> Iterator[tuple[Decimal, Dec
         term *= ratio
         total += term
     yield total, Decimal(0)
-
-
-@lru_cache(maxsize=4096)
-def _choose(n: int, k: int) -> Decimal:
-    """C(n, k) to 60 digits."""
-    value = Decimal(1)
-    for step in range(1, min(k, n - k) + 1):
-        value = value * (n - step + 1) / step
-    return value
 
 
 def _decimal(value: Fraction) -> Decimal:
@@ -136,13 +129,17 @@ def clopper_pearson(successes: int, n: int, level: Fraction) -> tuple[Fraction, 
 @lru_cache(maxsize=4096)
 def _least_rate(successes: int, n: int, level: Fraction) -> Fraction:
     """The largest grid point at which `successes` or more still has probability at most `level`."""
-    low, high = 0, GRID
-    while successes > 0 and high - low > 1:
-        middle = (low + high) // 2
-        if tail_against(successes, n, Fraction(middle, GRID), level) <= 0:
-            low = middle
+    if successes <= 0:
+        return Fraction(0)
+    low, high, step = 0, GRID, 1
+    at = min(max(1, int(near_least_rate(successes, n, float(level)) * GRID)), GRID - 1)
+    while high - low > 1:
+        # why: from a good guess the bound is found in a few tails; a bad one costs more of them, and nothing else.
+        if tail_against(successes, n, Fraction(at, GRID), level) <= 0:
+            low, at = at, at + step
         else:
-            high = middle
+            high, at = at, at - step
+        at, step = (at if low < at < high else (low + high) // 2), 2 * step
     return Fraction(low, GRID)
 
 
