@@ -68,7 +68,7 @@ def card(ref: str, *, state: State, store: Store) -> dict[str, Any]:
     """
     shown = show(ref, state=state, store=store)
     if shown.kind != "manifest":
-        raise NotShown(f"{ref} has no card", why=f"it is a {shown.kind}, and only a manifest has one")
+        raise NotShown(f"{ref} has no card", why=f"its kind is {shown.kind}, and only a manifest has one")
     return card_of(Manifest.of(shown.document))
 
 
@@ -83,7 +83,7 @@ def verdict(ref: str, *, state: State, store: Store) -> Verdict:
     if shown.kind == "entry" and (found := shown.document.get("verdict")):
         shown = read_record(parse_digest(str(found)), store=store)
     if shown.kind != "verdict":
-        raise NotShown(f"{ref} has no report", why=f"it is a {shown.kind}, and only a verdict has one")
+        raise NotShown(f"{ref} has no report", why=f"its kind is {shown.kind}, and only a verdict has one")
     return Verdict.of(shown.document)
 
 

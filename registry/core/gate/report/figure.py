@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from registry.core.gate.report.forest import End, Panel, Row
-from registry.core.gate.report.lines import cut, small
+from registry.core.gate.report.lines import near, small, span
 from registry.core.gate.report.scale import Scale, changes, rates, shares
 from registry.core.gate.verdict import Part, RuleVerdict, Seen, SliceResult, Verdict
 
@@ -82,7 +82,7 @@ def _slice(one: SliceResult) -> Row:
         upper=_number(seen.upper) if seen else None,
         asked=f"{one.scheduled:,} answers",
         baseline=_number(one.baseline.point) if one.baseline else None,
-        before=cut(one.baseline.point) if one.baseline else "",
+        before=near(one.baseline.point) if one.baseline else "",
     )
 
 
@@ -117,7 +117,7 @@ def _rule(rule: RuleVerdict, asked: Asked, *, divisor: float) -> Row:
         judged=_ENDS.get(asked.statistic, ""),
         asked=f"{asked.statistic} {asked.comparator} {asked.number}",
         baseline=_scaled(baseline.point, divisor) if baseline else None,
-        before=cut(baseline.point) if baseline else "",
+        before=near(baseline.point) if baseline else "",
     )
 
 
@@ -133,31 +133,32 @@ def _part(part: Part) -> Row:
         threshold=-float(part.margin),
         good="above",
         judged="lower",
-        asked=f"no regression: above -{cut(part.margin)}",
+        asked=f"no regression: above -{near(part.margin)}",
     )
 
 
 def _rule_told(rule: RuleVerdict, asked: Asked) -> str:
     if rule.point is None or rule.lower is None or rule.upper is None:
-        return "nothing seen" if rule.value is None else cut(rule.value)
+        return "nothing seen" if rule.value is None else near(rule.value)
     if asked.kind == "change":
         told = _changed(rule.point, rule.lower, rule.upper)
         return f"p {small(rule.p_value)}; {told}" if rule.p_value else told
-    told = f"{cut(rule.point)} ({cut(rule.lower)} to {cut(rule.upper)})"
-    return f"{cut(rule.value)} of {rule.n:,}; {told}" if asked.statistic == "count" and rule.n is not None else told
+    told = f"{near(rule.point)} ({span(rule.lower, rule.upper)})"
+    return f"{near(rule.value)} of {rule.n:,}; {told}" if asked.statistic == "count" and rule.n is not None else told
 
 
 def _told(seen: Seen) -> str:
-    return f"{cut(seen.point)} ({cut(seen.lower)} to {cut(seen.upper)})"
+    return f"{near(seen.point)} ({span(seen.lower, seen.upper)})"
 
 
 def _changed(point: str, lower: str, upper: str) -> str:
-    return f"{_signed(point)} ({_signed(lower)} to {_signed(upper)})"
+    """A difference: with a sign, and a decimal less."""
+    ends = span(lower, upper, decimals=3).split(" to ")
+    return f"{_signed(near(point, decimals=3))} ({' to '.join(map(_signed, ends))})"
 
 
 def _signed(number: str) -> str:
-    shown = cut(number, decimals=3)
-    return shown if number.startswith("-") or number == "0" else f"+{shown}"
+    return number if number.startswith("-") or number == "0" else f"+{number}"
 
 
 def _number(number: str | None) -> float | None:

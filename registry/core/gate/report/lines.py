@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from registry.core.digest import short
+from registry.core.gate import exact
 from registry.core.gate.report.markup import visible
 from registry.core.gate.verdict import Attempts, Flip, RuleVerdict, SliceResult, Verdict
 
 MARKS = {"pass": "PASS", "fail": "FAIL", "inconclusive": "UNDECIDED"}
 SHOWN_FLIPS = 20
+_UP = Fraction(999_999_999, 1_000_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,36 +110,49 @@ def strength_of(rule: RuleVerdict) -> str:
     told = f"A model exactly at the threshold would pass {percent(rule.chance_at_threshold)} of the time"
     if rule.chance_one_margin_worse is None:
         return f"{told}."
-    worse = f"one worse by {cut(rule.margin)}" if rule.margin else "one margin worse"
+    worse = f"one worse by {near(rule.margin)}" if rule.margin else "one margin worse"
     return f"{told}, {worse} {percent(rule.chance_one_margin_worse)}."
 
 
 def percent(chance: str) -> str:
     """A chance for people: `2.2 %`; what is nearly never or nearly always is said so."""
-    share = Fraction(chance) * 100
-    if 0 < share < Fraction(1, 20):
+    share = Fraction(chance)
+    tenths = round(share * 1000)
+    if tenths == 0 < share:
         return "less than 0.1 %"
-    if Fraction(1999, 20) < share < 100:
+    if tenths == 1000 and share < 1:
         return "more than 99.9 %"
-    tenths = round(share * 10)
     return f"{tenths // 10} %" if tenths % 10 == 0 else f"{tenths // 10}.{tenths % 10} %"
 
 
-def cut(number: str | None, *, decimals: int = 4) -> str:
-    """A decimal string cut, not rounded: a cell to glance at; the verdict keeps all nine decimals.
+def near(number: str | None, *, decimals: int = 4) -> str:
+    """A number to glance at, rounded to the nearest; the verdict keeps all nine decimals.
 
-    So many decimals are shown, or as many as it takes to see two digits that are not zero.
+    So many decimals are shown, or as many as it takes to see two digits after leading zeros, or one after leading
+    nines; of large numbers one decimal.
     """
-    if number is None:
-        return ""
-    whole, point, rest = number.partition(".")
-    zeros = len(rest) - len(rest.lstrip("0")) if whole.lstrip("-") == "0" else 0
-    return f"{whole}{point}{rest[: max(decimals, zeros + 2)]}"
+    return _rounded(number, decimals, push=Fraction(1, 2))
+
+
+def span(lower: str, upper: str, *, decimals: int = 4) -> str:
+    """An interval to glance at, rounded outward."""
+    ends = _rounded(lower, decimals, push=Fraction(0)), _rounded(upper, decimals, push=_UP)
+    return " to ".join(ends)
+
+
+def _rounded(number: str | None, decimals: int, *, push: Fraction) -> str:
+    """A number cut after `push` was added to its last place."""
+    if number is None or number == "infinity":
+        return number or ""
+    whole, _, rest = number.lstrip("-").partition(".")
+    zeros, nines = (len(rest) - len(rest.lstrip(digit)) if whole == "0" else 0 for digit in "09")
+    places = 10 ** (1 if len(whole) > 1 else max(decimals, zeros + 2, nines + 1))
+    return exact.spelled(Fraction((Fraction(number) * places + push).__floor__(), places))
 
 
 def small(p_value: str) -> str:
-    """A p-value for people; a tiny one is not spelled out."""
-    return f"= {cut(p_value)}" if Fraction(p_value) >= Fraction(1, 10**4) else "< 0.0001"
+    """A p-value for people, rounded up; a tiny one is not spelled out."""
+    return f"= {_rounded(p_value, 4, push=_UP)}" if Fraction(p_value) >= Fraction(1, 10**4) else "< 0.0001"
 
 
 def origin(verdict: Verdict) -> str:
@@ -147,11 +162,11 @@ def origin(verdict: Verdict) -> str:
 
 
 def _line(rule: RuleVerdict) -> Line:
-    interval = f"{cut(rule.lower)} to {cut(rule.upper)}" if rule.lower and rule.upper else ""
+    interval = span(rule.lower, rule.upper) if rule.lower and rule.upper else ""
     return Line(
         MARKS[rule.verdict],
         visible(rule.rule),
-        cut(rule.p_value or rule.point),
+        small(rule.p_value).removeprefix("= ") if rule.p_value else near(rule.point),
         interval,
         f"{rule.n:,}" if rule.n is not None else "",
         visible(rule.sentence),

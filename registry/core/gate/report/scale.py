@@ -43,7 +43,7 @@ def rates(values: Sequence[float]) -> Scale:
 
 
 def changes(values: Sequence[float]) -> Scale:
-    """A plain scale for differences, which always shows 0."""
+    """A plain scale for differences, which always shows 0, and room on both sides of every number."""
     least, most = min((*values, 0.0)), max((*values, 0.0))
     step = _round_step((most - least) or 0.1)
     low, high = floor(least / step - 1e-9), ceil(most / step + 1e-9)

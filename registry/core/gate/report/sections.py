@@ -4,7 +4,17 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from registry.core.digest import Digest, digest_of, short
-from registry.core.gate.report.lines import MARKS, cut, flip_name, leak_lines, lost_of, percent, small, strength_of
+from registry.core.gate.report.lines import (
+    MARKS,
+    flip_name,
+    leak_lines,
+    lost_of,
+    near,
+    percent,
+    small,
+    span,
+    strength_of,
+)
 from registry.core.gate.report.markup import Markup, breakable, tag
 from registry.core.gate.verdict import Attempts, Flip, RuleVerdict, SliceResult, Verdict
 
@@ -37,12 +47,12 @@ def _rule(rule: RuleVerdict) -> Markup:
 def _facts(rule: RuleVerdict) -> tuple[tuple[str, str], ...]:
     more = [f"{count:,}" for count in (rule.more_for_half, rule.more_for_most) if count is not None]
     return (
-        ("seen", cut(rule.point)),
-        ("interval", f"{cut(rule.lower)} to {cut(rule.upper)}" if rule.lower and rule.upper else ""),
+        ("seen", near(rule.point)),
+        ("interval", span(rule.lower, rule.upper) if rule.lower and rule.upper else ""),
         ("p", small(rule.p_value).removeprefix("= ") if rule.p_value else ""),
-        ("asked", cut(rule.threshold)),
+        ("asked", near(rule.threshold)),
         ("n", f"{rule.n:,}" if rule.n is not None else ""),
-        ("served now", cut(rule.baseline.point) if rule.baseline else ""),
+        ("served now", near(rule.baseline.point) if rule.baseline else ""),
         ("more for a chance of 50 % and 80 %", " and ".join(more)),
     )
 

@@ -1,0 +1,70 @@
+"""The report of a verdict as it is asked for: a page, Markdown, JSON, now and years later."""
+
+import json
+
+from tests.cli.scene import Scene
+
+
+def test_a_gate_writes_its_page_beside_what_it_prints(pinned: Scene) -> None:
+    """The answer on stdout, the page in the file, and where it is on stderr."""
+    done = pinned.run("gate", "new", "--to", "staging", "--html", "report.html")
+    text = (pinned.root / "report.html").read_text(encoding="utf-8")
+
+    assert (0, "the report is in report.html\n") == (done.returncode, done.stderr.replace(f"{pinned.root}/", ""))
+    assert "GO for staging" in done.stdout
+    assert text.startswith("<!DOCTYPE html>")
+    assert text.endswith("</html>\n")
+
+
+def test_a_dash_prints_the_page_and_nothing_else(pinned: Scene) -> None:
+    """The exit code stays that of the answer."""
+    done = pinned.run("gate", "old", "--to", "staging", "--html", "-")
+
+    assert (3, "") == (done.returncode, done.stderr)
+    assert done.stdout.startswith("<!DOCTYPE html>")
+    assert done.stdout.endswith("</html>\n")
+
+
+def test_a_page_can_be_made_of_an_old_verdict(pinned: Scene) -> None:
+    """By its digest, or by the decision that rests on it; the same bytes as on the day."""
+    pinned.done("gate", "new", "--to", "staging", "--html", "then.html")
+    digest = str(pinned.read("gate", "new", "--to", "staging")["digest"])
+    pinned.done("promote", "new", "--to", "staging")
+    promotion = len(json.loads(pinned.done("log", "--json"))["lines"]) - 1
+    then = (pinned.root / "then.html").read_text(encoding="utf-8")
+
+    assert then == pinned.done("show", digest, "--html", "-")
+    assert f"registry gate --replay {digest}" in then
+    assert "<title>GO for staging" in pinned.done("show", f"#{promotion}", "--html", "-")
+
+
+def test_only_a_verdict_has_a_page(pinned: Scene) -> None:
+    """Of anything else the command says what it is."""
+    assert "its kind is manifest, and only a verdict has one" in pinned.done("show", "new", "--html", "-", code=2)
+    assert "its kind is entry, and only a verdict has one" in pinned.done("show", "#1", "--html", "-", code=2)
+
+
+def test_a_page_that_cannot_be_written_is_an_error(pinned: Scene) -> None:
+    """What failed and why, and no half page."""
+    said = pinned.run("gate", "new", "--to", "staging", "--html", "nowhere/report.html")
+
+    assert 1 == said.returncode
+    assert "nowhere" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_markdown_and_json_go_to_stdout_alone(pinned: Scene) -> None:
+    """One document each."""
+    text = pinned.done("gate", "old", "--to", "staging", "--markdown", code=3)
+
+    assert text.startswith("**NO-GO for staging")
+    assert not text.endswith("\n\n")
+    assert "registry.judged/1" == pinned.read("gate", "old", "--to", "staging", code=3)["form"]
+
+
+def test_explain_says_every_rule_in_a_sentence(pinned: Scene) -> None:
+    """Without it, only those that did not pass."""
+    plain, told = (pinned.done("gate", "new", "--to", "staging", *more) for more in ((), ("--explain",)))
+
+    assert "with 95 % confidence" not in plain
+    assert "with 95 % confidence" in told
