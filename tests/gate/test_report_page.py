@@ -146,8 +146,13 @@ def test_the_same_verdict_is_the_same_bytes() -> None:
 
 @pytest.mark.parametrize("file", ["worked_example.html", "worked_example.md"])
 def test_the_worked_example_is_what_the_program_makes(file: str) -> None:
-    """If this is a change that you meant: `python -m tests.gate.worked`, and look at it."""
-    assert (EXAMPLES / file).read_text(encoding="utf-8") == reports()[file]
+    """Down to the last byte."""
+    kept, mend = (
+        (EXAMPLES / file).read_text(encoding="utf-8"),
+        "if you meant it: `python -m tests.gate.worked`, and look",
+    )
+
+    assert reports()[file] == kept, mend
 
 
 @pytest.mark.parametrize("one", [*PAGES, judged().verdict])

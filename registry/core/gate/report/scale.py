@@ -45,7 +45,7 @@ def rates(values: Sequence[float]) -> Scale:
 def changes(values: Sequence[float]) -> Scale:
     """A plain scale for differences, which always shows 0, and room on both sides of every number."""
     least, most = min((*values, 0.0)), max((*values, 0.0))
-    step = _round_step((most - least) or 0.1)
+    step = _round_step(most - least if most - least > 1e-6 else 0.1)
     low, high = floor(least / step - 1e-9), ceil(most / step + 1e-9)
     ticks = tuple((at * step, _signed(at * step)) for at in range(low, high + 1))
     return Scale(float, low * step, high * step, ticks)
