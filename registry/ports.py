@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Literal, Protocol, runtime_checkable
 
 from registry.core.bundle.trust import SeenLedger
 from registry.core.digest import Digest
@@ -31,6 +31,15 @@ class OpenFile(Protocol):
         """Open it for reading, unbuffered, never through a symlink."""
 
 
+@runtime_checkable
+class KnownFile(OpenFile, Protocol):
+    """A file whose digest is known before it is read; `size` is what it must have."""
+
+    @property
+    def digest(self) -> Digest:
+        """What its bytes must hash to."""
+
+
 class Store(Protocol):
     """Blobs by digest. A blob never changes; what cannot be read back exactly is never acknowledged."""
 
@@ -38,7 +47,10 @@ class Store(Protocol):
         """Keep small `data` durably; done only when it would survive a power cut."""
 
     def put_files(self, files: Iterable[OpenFile]) -> Tree:
-        """Keep each file durably, hashing while copying, and return the tree that they make."""
+        """Keep each file durably, hashing while copying, and return the tree that they make.
+
+        A `KnownFile` that gives other bytes than it must is refused with `DigestMismatch`, and nothing of it is kept.
+        """
 
     def open(self, digest: Digest) -> BinaryIO:
         """Open a blob for reading, unverified; raises `registry.core.store.Missing` if there is none."""
@@ -48,6 +60,13 @@ class Store(Protocol):
 
     def digests(self) -> Iterator[Digest]:
         """Every blob that is here, in no order."""
+
+
+class Replica(Store, Protocol):
+    """A store that blobs are brought to."""
+
+    def held(self, wanted: Mapping[Digest, int]) -> frozenset[Digest]:
+        """Those of `wanted` that are here whole: of that size in bytes, and hashed now or when they looked the same."""
 
 
 class LedgerFile(Protocol):

@@ -3,14 +3,14 @@
 import io
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from registry.core.digest import Digest, DigestMismatch, digest_of
 from registry.core.store import Missing, SourceChanged
 from registry.core.tree import Entry, Tree, UnsafeName, tree_of
 from registry.errors import RegistryError, UsageError
-from registry.ports import Store
+from registry.ports import Replica, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,13 @@ class Offered:
     def open(self) -> BinaryIO:
         """Open it."""
         return io.BytesIO(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Promised(Offered):
+    """A file whose digest is known before it is read; `digest` is what it promises, true or not."""
+
+    digest: Digest = field(kw_only=True)
 
 
 class Breaks(io.RawIOBase):
@@ -182,6 +189,45 @@ class StoreContract(ABC):
         found = sorted(self.open().digests())
         assert sorted({entry.digest for tree in trees for entry in tree.entries}) == found
         assert all(digest == digest_of(self.open().get(digest)) for digest in found)
+
+
+class ReplicaContract(StoreContract):
+    """What every `Replica` keeps besides."""
+
+    @abstractmethod
+    def open(self) -> Replica:
+        """Open the same replica each time within one test, empty at the test's start."""
+
+    def test_only_what_is_here_whole_is_held(self) -> None:
+        """Absent, of another length, or damaged within the same length: it has to be brought again."""
+        data = {digest_of(one): one for one in (b"", b"small", b"large" * 1_000_000)}
+        sizes = {digest: len(one) for digest, one in data.items()}
+        assert frozenset() == self.open().held(sizes)
+
+        for one in data.values():
+            self.open().put(one)
+        assert frozenset(sizes) == self.open().held(sizes)
+        assert frozenset() == self.open().held({digest: size + 1 for digest, size in sizes.items()})
+        for digest, one in data.items():
+            self.damage(digest, one[:-1] + b"!")
+        assert frozenset() == self.open().held(sizes)
+
+    def test_a_promise_that_is_kept_is_a_blob(self) -> None:
+        """A file of a known digest is taken in, and replaces a damaged blob of that name."""
+        for data in (b"", b"as promised", b"large" * 2_000_000):
+            for _ in range(2):
+                self.open().put_files([Promised("a", data, digest=digest_of(data))])
+                assert data == self.open().get(digest_of(data))
+                self.damage(digest_of(data), b"damaged")
+
+    def test_a_promise_that_is_broken_leaves_nothing(self) -> None:
+        """Cut, longer or other bytes than the digest says: refused, and not kept under any name."""
+        for good in (b"as promised", b"large" * 2_000_000):
+            for bad in (b"", good[:-1], good + b"x", good[:-1] + b"!"):
+                for says in {len(good), len(bad)}:
+                    _refused(self.open(), [Promised("a", bad, says, digest=digest_of(good))], DigestMismatch)
+
+        assert list(self.open().digests()) == []
 
 
 def _refused(store: Store, files: list[Offered], fault: type[RegistryError]) -> None:

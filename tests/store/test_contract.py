@@ -9,23 +9,23 @@ from registry.adapters.stores.directory import DirectoryStore
 from registry.adapters.stores.memory import MemoryStore
 from registry.core.digest import Digest
 from registry.core.store import place_of
-from registry.ports import Store
-from registry.testing.store import StoreContract
+from registry.ports import Replica
+from registry.testing.store import ReplicaContract
 
 
-class TestMemoryStore(StoreContract):
+class TestMemoryStore(ReplicaContract):
     @pytest.fixture(autouse=True)
     def _fresh(self) -> None:
         self.store = MemoryStore()
 
-    def open(self) -> Store:
+    def open(self) -> Replica:
         return self.store
 
     def damage(self, digest: Digest, data: bytes) -> None:
         self.store.blobs[digest] = data
 
 
-class TestDirectoryStore(StoreContract):
+class TestDirectoryStore(ReplicaContract):
     @pytest.fixture(autouse=True)
     def _fresh(self, tmp_path: Path) -> Iterator[None]:
         self.root = tmp_path / "store"
@@ -33,7 +33,7 @@ class TestDirectoryStore(StoreContract):
         left = [path.name for path in self.root.rglob(".unfinished-*")]
         assert left == [], "an unfinished file was left behind"
 
-    def open(self) -> Store:
+    def open(self) -> Replica:
         return DirectoryStore(self.root)
 
     def damage(self, digest: Digest, data: bytes) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -97,6 +97,17 @@ class DirectoryStore:
     def digests(self) -> Iterator[Digest]:
         """Every blob that is here, in no order."""
         return (digest for place in self._places() if (digest := digest_at(place)))
+
+    def held(self, wanted: Mapping[Digest, int]) -> frozenset[Digest]:
+        """Those of `wanted` that are here whole: of that size in bytes, and hashed now or when they looked the same."""
+        if not (self.root / "blobs").is_dir():
+            return frozenset()
+        blobs = [durable.Written(digest, size) for digest, size in wanted.items()]
+        with self._intake() as intake, ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+            found = frozenset(b.digest for b, has in zip(blobs, threads.map(intake.has, blobs), strict=True) if has)
+            intake.settle()
+            intake.remember(())
+        return found
 
     def strays(self) -> tuple[str, ...]:
         """What lies in the store and is no blob: a crash's unfinished files, and what somebody else put there."""

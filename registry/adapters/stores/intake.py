@@ -14,10 +14,10 @@ from typing import BinaryIO
 
 from registry.adapters import durable
 from registry.adapters.stores.seen import GRAIN_NS, Seen, is_settled
-from registry.core.digest import Digest
+from registry.core.digest import Digest, DigestMismatch
 from registry.core.store import SourceChanged, place_of
 from registry.core.tree import Entry
-from registry.ports import OpenFile
+from registry.ports import KnownFile, OpenFile
 
 _MODE = 0o444
 _WORTH_WAITING_BYTES = 64 * 1024 * 1024
@@ -62,20 +62,25 @@ class Intake:
     def take(self, file: OpenFile) -> Taken:
         """Show the bytes of `file` as a blob; durable after `settle`. What was seen before is not read again."""
         with file.open() as content:
-            before, began_ns = _look_at(content), time.time_ns()
+            before, began_ns = look_at(content), time.time_ns()
             if before and (digest := self.seen.find(before)):
                 known = durable.Written(digest, before.st_size)
-                if self._is_known_good(known) or self._holds(known):
+                refuse_change(file, known, (before, before))
+                if self.has(known):
                     return Taken(_entry(file, known))
             is_fixed = before is not None and is_settled(before, began_ns)
             with durable.explained(self.root), durable.temporary(self.unfinished) as new:
                 # why the source, where that will do: it is in memory, and the shared copy would be read from the disk.
                 is_shared = is_fixed and new.share(content)
                 written = durable.pour(content) if is_shared else new.copy(content)
-                _refuse_change(file, written, (before, _look_at(content)))
+                refuse_change(file, written, (before, look_at(content)))
                 new.finish(_MODE)
                 blob = os.fstat(new.fd) if self._show(new, written) else None
         return Taken(_entry(file, written), before if is_fixed else None, blob)
+
+    def has(self, written: durable.Written) -> bool:
+        """Whether the blob is here and sound, by a note or by its bytes; its name is durable after `settle`."""
+        return self._is_known_good(written) or self._holds(written)
 
     def settle(self) -> None:
         """Make the names of all blobs that were shown or found so far durable."""
@@ -153,7 +158,8 @@ class Intake:
             yield shard
 
 
-def _look_at(content: BinaryIO) -> Look:
+def look_at(content: BinaryIO) -> Look:
+    """How the plain file that `content` reads looks to the system."""
     fd = durable.plain_file(content)
     return None if fd is None else os.fstat(fd)
 
@@ -166,8 +172,16 @@ def _entry(file: OpenFile, written: durable.Written) -> Entry:
     return Entry(path=file.path, size=written.size, digest=written.digest)
 
 
-def _refuse_change(file: OpenFile, written: durable.Written, looks: tuple[Look, Look]) -> None:
-    """Refuse a file that was not one and the same from the first byte that was read to the last."""
+def refuse_change(file: OpenFile, written: durable.Written, looks: tuple[Look, Look]) -> None:
+    """Refuse a file that was not one and the same from the first byte that was read to the last.
+
+    Raises:
+        SourceChanged: It changed meanwhile, or is not as long as it said.
+        DigestMismatch: Its digest is known, and these are other bytes.
+    """
+    if isinstance(file, KnownFile):
+        refuse_other(file, written)
+        return
     before, after = looks
     if written.size != file.size:
         why = f"{written.size} bytes came, {file.size} were announced"
@@ -177,3 +191,11 @@ def _refuse_change(file: OpenFile, written: durable.Written, looks: tuple[Look, 
         return
     mend = "wait until nothing writes to it, and run the same command again"
     raise SourceChanged(f"{file.path} changed while it was read", why=why, mend=mend)
+
+
+def refuse_other(file: KnownFile, written: durable.Written) -> None:
+    """Refuse bytes that are not those that a file of a known digest must give."""
+    if written != durable.Written(file.digest, file.size):
+        why = f"{written.size} bytes came that hash to {written.digest}; it has {file.size}"
+        mend = "nothing of it was kept; run `registry verify` on the place that it came from"
+        raise DigestMismatch(f"{file.digest} came as other bytes", why=why, mend=mend)

@@ -43,15 +43,23 @@ class Seen:
 
     def find(self, found: os.stat_result) -> Digest | None:
         """The digest of the file that `found` describes, if it was hashed when it looked exactly so."""
+        return self.find_at(*_identity(found))
+
+    def find_at(self, place: str, state: str) -> Digest | None:
+        """The digest of what is at `place`, if it was hashed when it looked like `state`."""
         with self._tolerant() as notes:
-            for (sha256,) in notes.execute(_FIND, _identity(found)):
+            for (sha256,) in notes.execute(_FIND, (place, state)):
                 return Digest(f"sha256:{bytes(sha256).hex()}")
         return None
 
     def note(self, rows: Iterable[tuple[os.stat_result, Digest]]) -> None:
         """Remember files that were really hashed, and whose times were settled when that began."""
+        self.note_at((*_identity(found), digest) for found, digest in rows)
+
+    def note_at(self, rows: Iterable[tuple[str, str, Digest]]) -> None:
+        """Remember what was really hashed: its place, how it looked, and its digest."""
         with self._tolerant() as notes, notes:
-            notes.executemany(_NOTE, ((*_identity(found), bytes.fromhex(hex_of(digest))) for found, digest in rows))
+            notes.executemany(_NOTE, ((place, state, bytes.fromhex(hex_of(digest))) for place, state, digest in rows))
 
     def forget(self) -> None:
         """Throw all notes away: after a fault of the disk nothing that was seen before counts."""

@@ -1,0 +1,231 @@
+"""A bucket: look, list, read, create and write objects below one prefix."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from registry.adapters.buckets.address import Address, may_speak_plainly
+from registry.adapters.buckets.faults import TooLong, told
+from registry.adapters.buckets.reader import Origin, Reader
+from registry.errors import UsageError
+
+PART_BYTES = 8 * 1024 * 1024
+"""What is sent at once; an object above it is sent in parts, two of which are on their way at a time."""
+
+TIMEOUT_S = 300
+"""For one piece of 4 MiB or one part of 8 MiB: a line slower than 30 kB/s is none, and a server that drips is left."""
+
+_MOST_PARTS = 9000
+_CHUNK_BYTES = 1024 * 1024
+_RETRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How an object looks to the service: its size in bytes, and a text that changes whenever it is written."""
+
+    size: int
+    state: str
+    e_tag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A place in a bucket; keys count from its prefix. Usable from several threads.
+
+    `steady` asks again where that cannot do harm; `once` never does, so that what it says of a conditional write is
+    about this one attempt. `checks_sha256` says that the service refuses bytes that were damaged on their way.
+    """
+
+    address: Address
+    steady: Any
+    once: Any
+    checks_sha256: bool
+
+    def look(self, key: str) -> Look | None:
+        """How the object looks, or None if there is none."""
+        import obstore
+
+        try:
+            with told(f"look at {self._named(key)}"):
+                return _look_of(obstore.head(self.steady, self.address.at(key)))
+        except FileNotFoundError:
+            return None
+
+    def listed(self, folder: str) -> Iterator[tuple[str, Look]]:
+        """The key and looks of each object below `folder`, in order of their keys."""
+        import obstore
+
+        start = len(self.address.at(""))
+        with told(f"list {self._named(folder)}"):
+            for page in obstore.list(self.steady, self.address.at(folder) + "/", chunk_size=1000):
+                yield from ((found["path"][start:], _look_of(found)) for found in page)
+
+    def read(self, key: str, most_bytes: int) -> bytes | None:
+        """A small object's bytes, or None if there is none.
+
+        Raises:
+            TooLong: It has more than `most_bytes`, or other than announced.
+        """
+        import obstore
+
+        try:
+            with told(f"read {self._named(key)}"):
+                found = obstore.get(self.steady, self.address.at(key))
+                size = found.meta["size"]
+                if size > most_bytes:
+                    raise TooLong(f"{self._named(key)} is too long", why=f"{size} bytes; {most_bytes} are the most")
+                return self._collect(key, found, size)
+        except FileNotFoundError:
+            return None
+
+    def open(self, key: str) -> Reader | None:
+        """An object as a stream, or None if there is none."""
+        look = self.look(key)
+        return None if look is None else self.reader(key, look)
+
+    def reader(self, key: str, look: Look) -> Reader:
+        """The object that looks so, as a stream; where the service has ETags, every piece is of that version."""
+
+        def fetch(start: int, end: int) -> bytes:
+            return self._fetch(key, look, (start, end))
+
+        return Reader(fetch, look.size, Origin(self.address.service, self.address.at(key)))
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Make `data` the object if there is none; False if there is one. Tried once.
+
+        Raises:
+            Uncertain: It failed, and may have happened all the same.
+        """
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        try:
+            with told(f"write {self._named(key)}", is_write=True):
+                obstore.put(self.once, self.address.at(key), data, mode="create", use_multipart=False)
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def write(self, key: str, data: bytes) -> None:
+        """Make `data` the object, whatever was there."""
+        import obstore
+
+        with told(f"write {self._named(key)}", is_write=True):
+            obstore.put(self.steady, self.address.at(key), data, use_multipart=False)
+
+    def stream(self, key: str, pieces: Iterable[bytes], size: int) -> None:
+        """Make what `pieces` give the object, in bounded memory. If `pieces` raises, nothing is shown."""
+        import obstore
+
+        part = max(PART_BYTES, -(-size // _MOST_PARTS))
+        with told(f"write {self._named(key)}", is_write=True):
+            where = self.address.at(key)
+            obstore.put(self.steady, where, pieces, use_multipart=True, chunk_size=part, max_concurrency=2)
+
+    def copy(self, origin: Origin, key: str) -> None:
+        """Let the service copy `origin`, which is in the same bucket, without sending the bytes through here."""
+        import obstore
+
+        with told(f"copy to {self._named(key)}", is_write=True):
+            obstore.copy(self.steady, origin.key, self.address.at(key))
+
+    def _fetch(self, key: str, look: Look, span: tuple[int, int]) -> bytes:
+        import obstore
+
+        size = span[1] - span[0]
+        try:
+            with told(f"read {self._named(key)}"):
+                wanted: dict[str, Any] = {"if_match": look.e_tag} if look.e_tag else {}
+                if size != look.size:
+                    wanted["range"] = span
+                found = obstore.get(self.steady, self.address.at(key), options=wanted)
+                return self._collect(key, found, size)
+        except FileNotFoundError:
+            raise TooLong(f"{self._named(key)} was removed while it was read") from None
+
+    def _collect(self, key: str, found: Any, size: int) -> bytes:
+        """The bytes of an answer, never more than `size` of them in memory, and never less as the result."""
+        data = bytearray()
+        for chunk in found.stream(min_chunk_size=_CHUNK_BYTES):
+            data += chunk
+            if len(data) > size:
+                break
+        if len(data) != size:
+            why = f"{'more than ' * (len(data) > size)}{min(len(data), size)} bytes came instead of {size}"
+            raise TooLong(f"{self._named(key)} was not given as it was announced", why=why, mend="try again")
+        return bytes(data)
+
+    def _named(self, key: str) -> str:
+        return f"{self.address}/{key}"
+
+
+def open_bucket(address: Address, environment: Mapping[str, str], *, timeout_s: float = TIMEOUT_S) -> Bucket:
+    """Open a place in a bucket; nothing is asked of the service yet.
+
+    Credentials come from the environment, as the service's own tools take them.
+
+    Raises:
+        UsageError: obstore is not installed, or does not understand what the environment says.
+    """
+    try:
+        from obstore import store
+        from obstore.exceptions import BaseError
+    except ImportError as error:
+        mend = "pip install 'lockstep-registry[s3]'"
+        raise UsageError("the s3 extra is not installed", why=str(error), mend=mend) from None
+    kind, config = _settings(address, environment)
+    timeout = timedelta(seconds=timeout_s)
+    plain = may_speak_plainly(address.endpoint, environment)
+    client = {"allow_http": plain, "timeout": timeout, "connect_timeout": min(timeout, timedelta(seconds=10))}
+
+    def opened(retries: int) -> Any:
+        again = {"max_retries": retries, "retry_timeout": timeout}
+        return getattr(store, kind)(address.name, config=config, client_options=client, retry_config=again, **extra)
+
+    extra = _profile(environment) if address.scheme == "s3" else {}
+    try:
+        checks = address.scheme == "s3" and config["checksum_algorithm"].upper() == "SHA256"
+        return Bucket(address, opened(_RETRIES), opened(0), checks)
+    except (BaseError, ValueError) as error:
+        raise UsageError(f"{address} cannot be opened", why=str(error).partition("\n\n")[0]) from None
+
+
+def _settings(address: Address, environment: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """The class of obstore, and its settings."""
+    endpoint = {"endpoint": address.endpoint} if address.endpoint else {}
+    match address.scheme:
+        case "gs":
+            return "GCSStore", {"base_url": address.endpoint} if address.endpoint else {}
+        case "az":
+            return "AzureStore", endpoint
+        case _:
+            checksum = environment.get("AWS_CHECKSUM_ALGORITHM", "SHA256")
+            region = address.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+            return "S3Store", {"checksum_algorithm": checksum, **({"region": region} if region else {}), **endpoint}
+
+
+def _profile(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The credentials of the profile that AWS_PROFILE names, whichever way it gets them: boto3 knows them all."""
+    name = environment.get("AWS_PROFILE")
+    if not name or environment.get("AWS_ACCESS_KEY_ID"):
+        return {}
+    try:
+        from boto3.session import Session
+        from botocore.exceptions import BotoCoreError
+        from obstore.auth.boto3 import Boto3CredentialProvider
+    except ImportError as error:
+        mend = "pip install boto3, or give the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        raise UsageError(f"the profile {name} cannot be read", why=str(error), mend=mend) from None
+    try:
+        return {"credential_provider": Boto3CredentialProvider(Session(profile_name=name))}
+    except (BotoCoreError, ValueError) as error:
+        raise UsageError(f"the profile {name} cannot be used", why=str(error), mend="see `aws configure`") from None
+
+
+def _look_of(found: Mapping[str, Any]) -> Look:
+    # why not the time where there is an ETag: listings and single looks tell it with different precision.
+    mark = found["e_tag"] or found["last_modified"].isoformat()
+    return Look(found["size"], f"{found['size']}:{mark}", found["e_tag"])
