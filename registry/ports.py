@@ -69,6 +69,16 @@ class Replica(Store, Protocol):
         """Those of `wanted` that are here whole: of that size in bytes, and hashed now or when they looked the same."""
 
 
+class Meter(Protocol):
+    """Somebody who wants to know how far the carrying of blobs is."""
+
+    def expect(self, size_bytes: int) -> None:
+        """So much is to be carried in all."""
+
+    def moved(self, size_bytes: int) -> None:
+        """So much more was read from where it comes from. May be called from several threads."""
+
+
 class LedgerFile(Protocol):
     """Where entries live: numbered byte strings, each put at most once; and one checkpoint, which is put over and over.
 

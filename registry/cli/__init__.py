@@ -15,6 +15,7 @@ from registry.cli.init import init_command, key_app
 from registry.cli.log import log_command
 from registry.cli.output import complain, talk
 from registry.cli.pin import add_command, pin_command, show_command
+from registry.cli.remotes import fetch_command, push_command
 from registry.cli.rollback import rollback_command
 from registry.cli.status import status_command
 from registry.cli.verify import verify_command
@@ -47,6 +48,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "verify": verify_command,
     "bundle": bundle_command,
     "pull": pull_command,
+    "push": push_command,
+    "fetch": fetch_command,
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)

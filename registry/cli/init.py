@@ -9,6 +9,7 @@ from registry.cli.output import Json, data, document, talk
 from registry.cli.project import ask, start
 
 Name = Annotated[str, typer.Argument(help="What the key is called; `default` is found without being named.")]
+Place = Annotated[str | None, typer.Option(help="Where store and ledger are: a directory, or s3://BUCKET/PREFIX.")]
 Prompt = Annotated[bool, typer.Option("--prompt", help="Ask for a passphrase instead of making one and keeping it.")]
 
 key_app = typer.Typer(no_args_is_help=True, help="Make and show the keys that sign decisions.")
@@ -34,14 +35,14 @@ def key_new_command(name: Name = "default", prompt: Prompt = False, as_json: Jso
         talk("keep the passphrase where your secrets live; whoever has both files can sign as you")
 
 
-def init_command(context: typer.Context, as_json: Json = False) -> None:
+def init_command(context: typer.Context, place: Place = None, as_json: Json = False) -> None:
     """Found a registry in this project.
 
     That is a store, and a ledger whose first entry says that your key decides.
     """
     from registry.workspace.founding import found
 
-    done = found(Path(start(context)), ask)
+    done = found(Path(start(context)), ask, place=place)
     if as_json:
         data(document("registry.init/1", done))
         return

@@ -1,5 +1,6 @@
 """Make a key, and found a registry with it."""
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from registry.errors import UsageError
 from registry.workspace.keys import open_key, who
+from registry.workspace.places import find_place, hidden, open_ledger
 from registry.workspace.settings import FOUNDED, PLACE, SETTINGS, read_settings
 
 if TYPE_CHECKING:
@@ -35,10 +37,16 @@ def new_key(name: str, passphrase: str | None = None) -> NewKey:
     return NewKey(load_key(files, passphrase=passphrase).key_id, files)
 
 
-def found(root: Path, ask: Callable[[str], str] | None = None) -> "Started":
+def found(root: Path, ask: Callable[[str], str] | None = None, *, place: str | None = None) -> "Started":
     """Found a registry in `root` with the user's key and pin it in `registry.toml`; done again, change nothing.
 
+    Args:
+        root: The project.
+        ask: Gets a passphrase from a person.
+        place: Where store and ledger are to be, a directory or the URL of a place in a bucket; `.registry` if None.
+
     Raises:
+        UsageError: `place` is not understood, or the project has another one.
         RegistryAbove: The project that `root` is in has a registry already.
         NoKey: There is no key to sign with.
         AlreadyAnother: There is a ledger with another policy, or other than the pinned one.
@@ -46,27 +54,30 @@ def found(root: Path, ask: Callable[[str], str] | None = None) -> "Started":
     from registry.adapters import durable
     from registry.adapters.clocks import SystemClock
     from registry.adapters.keys import find_key
-    from registry.adapters.ledgers.directory import DirectoryLedger
     from registry.core.ledger.policy import one_key_policy
     from registry.verbs.init import init
 
     _check_place(root)
     path = root / SETTINGS
     pinned = read_settings(path) if path.exists() else None
-    place = pinned.place if pinned else PLACE
+    if pinned and place not in (None, pinned.place):
+        mend = f"to move it, push there, and change `place` in {SETTINGS}"
+        raise UsageError("this registry has another place", why=f"it is in {pinned.place}", mend=mend)
+    place = pinned.place if pinned else place or PLACE
+    where = find_place(place, root, os.environ)
     signer = open_key(find_key(os.environ), ask)
     started = init(
         one_key_policy(signer.public_pem),
-        ledger=DirectoryLedger(root / place / "ledger"),
+        ledger=open_ledger(where, os.environ),
         signer=signer,
         clock=SystemClock(),
         actor=who(os.environ),
         pinned=pinned.genesis if pinned else None,
     )
-    if not (root / place / ".gitignore").exists():
-        durable.replace(root / place / ".gitignore", b"*\n")
+    hidden(where if isinstance(where, Path) else root / PLACE)
     if pinned is None:
-        durable.replace(path, FOUNDED.format(genesis=started.genesis).encode())
+        elsewhere = "" if place == PLACE else f"place = {json.dumps(place)}\n"
+        durable.replace(path, (FOUNDED.format(genesis=started.genesis) + elsewhere).encode())
     return started
 
 

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, TypedDict
 
 from registry.core.digest import Digest
 from registry.workspace.keys import open_key, who
-from registry.workspace.settings import SETTINGS, Settings, read_settings
+from registry.workspace.places import Where, find_place, hidden, leased, memorable, open_ledger, open_store
+from registry.workspace.settings import PLACE, SETTINGS, Settings, read_settings
 
 if TYPE_CHECKING:
     from registry.adapters.keys import FileSigner
     from registry.adapters.sources.workspace import WorkspaceSources
+    from registry.adapters.stores.bucket import BucketStore
     from registry.adapters.stores.directory import DirectoryStore
     from registry.core.ledger.views import State
-    from registry.ports import Clock, LedgerFile, Signer, Store
+    from registry.ports import Clock, LedgerFile, Replica, Signer
 
     class Doors(TypedDict):
         """The doors that every deciding verb takes by keyword."""
@@ -45,29 +47,35 @@ class Place:
         """What `registry.toml` says."""
         return read_settings(self.root / SETTINGS)
 
-    @property
-    def files(self) -> "DirectoryStore":
-        """Where the blobs are, for who looks after them."""
-        from registry.adapters.stores.directory import DirectoryStore
-
-        return DirectoryStore(self.root / self.settings.place)
+    @cached_property
+    def where(self) -> Where:
+        """Where store and ledger are: a directory, or a place in a bucket."""
+        return find_place(self.settings.place, self.root, self.environment)
 
     @cached_property
-    def store(self) -> "Store":
-        """Where the blobs are, for who works with them: nothing of what was put or read here is collected meanwhile."""
-        from registry.adapters.stores.leased import Lease, LeasedStore
+    def cache(self) -> Path:
+        """A directory of this machine's own, which git ignores: beside a store in a directory, else in `.registry`."""
+        if isinstance(self.where, Path):
+            return self.where / "cache"
+        return hidden(self.root / PLACE) / "cache"
 
-        files = self.files
-        return LeasedStore(files, Lease(files.root))
+    @property
+    def files(self) -> "DirectoryStore | BucketStore":
+        """Where the blobs are, for who looks after them."""
+        return open_store(self.where, self.cache, self.environment)
+
+    @cached_property
+    def store(self) -> "Replica":
+        """Where the blobs are, for who works with them: nothing of what was put or read here is collected meanwhile."""
+        return leased(self.files)
 
     @cached_property
     def ledger(self) -> "LedgerFile":
         """Where the entries are, and what this user remembers of them."""
-        from registry.adapters.ledgers.directory import DirectoryLedger
         from registry.adapters.ledgers.watched import WatchedLedger, memory_of
 
-        genesis, place = self.settings.genesis, self.root / self.settings.place / "ledger"
-        return WatchedLedger(DirectoryLedger(place), genesis, memory_of(genesis, place, self.environment))
+        genesis, ledger = self.settings.genesis, open_ledger(self.where, self.environment)
+        return WatchedLedger(ledger, genesis, memory_of(genesis, memorable(self.where), self.environment))
 
     @property
     def state(self) -> "State":
@@ -88,9 +96,7 @@ class Place:
         """Where a config's locations are looked up; to be closed after use."""
         from registry.adapters.sources.workspace import WorkspaceSources
 
-        return WorkspaceSources(
-            self.root, self.root / self.settings.place / "cache", mlflow_uri=self.environment.get("MLFLOW_TRACKING_URI")
-        )
+        return WorkspaceSources(self.root, self.cache, mlflow_uri=self.environment.get("MLFLOW_TRACKING_URI"))
 
     @property
     def doors(self) -> "Doors":

@@ -24,7 +24,9 @@ genesis = "{genesis}"
 
 
 Place = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,1024}$")]
-"""A path of the project, without control characters."""
+"""A path of the project, without control characters; where blobs and entries are, a URL too."""
+
+RemoteName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 
 
 _RESTORE = f"restore it with `git checkout {SETTINGS}`"
@@ -34,17 +36,25 @@ class NoProject(UsageError):
     """There is no registry here, nor in any directory above."""
 
 
+class Remote(Record):
+    """Another place with a copy of store and ledger: `url` is a directory or a bucket, as `place` is."""
+
+    url: Place
+
+
 class Settings(Record):
     """What `registry.toml` says: which ledger is ours, where it lives, and where the suite and the gates are.
 
-    `place` is the directory of store and ledger, `suite` and `gates` are directories of the project; all are relative
-    to the project's root. `genesis` is the digest of the ledger's first entry, the anchor of all trust.
+    `place` is where store and ledger are: a directory, or a bucket as `s3://NAME/PREFIX`. `suite` and `gates` are
+    directories of the project. Paths are relative to the project's root. `genesis` is the digest of the ledger's first
+    entry, the anchor of all trust. `remotes` are places to push to and to fetch from, by their names.
     """
 
     genesis: Sha256
     place: Place = PLACE
     suite: Place = "manifests/heldout"
     gates: Place = "manifests/gates"
+    remotes: dict[RemoteName, Remote] = {}
 
 
 def read_file(path: Path) -> bytes:

@@ -53,13 +53,13 @@ class Bucket:
         except FileNotFoundError:
             return None
 
-    def listed(self, folder: str) -> Iterator[tuple[str, Look]]:
-        """The key and looks of each object below `folder`, in order of their keys."""
+    def listed(self, folder: str, *, after: str | None = None) -> Iterator[tuple[str, Look]]:
+        """The key and looks of each object below `folder`, or only of those whose keys come after a certain one."""
         import obstore
 
-        start = len(self.address.at(""))
+        start, offset = len(self.address.at("")), self.address.at(after) if after else None
         with told(f"list {self._named(folder)}"):
-            for page in obstore.list(self.steady, self.address.at(folder) + "/", chunk_size=1000):
+            for page in obstore.list(self.steady, self.address.at(folder) + "/", offset=offset, chunk_size=1000):
                 yield from ((found["path"][start:], _look_of(found)) for found in page)
 
     def read(self, key: str, most_bytes: int) -> bytes | None:

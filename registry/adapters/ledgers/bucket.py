@@ -1,4 +1,4 @@
-"""A ledger in a bucket: one object an entry, `ledger/00000000000000000007.json` for entry 7, created and never changed.
+"""A ledger in a bucket: an object an entry, `ledger/00000000000000000007.json` for entry 7; and `ledger/checkpoint`.
 
 All rests on one promise of the service: of several creations of an object, one succeeds (`If-None-Match: *`). So each
 writer tries that promise before it relies on it, and reads back what it was told is written.
@@ -6,10 +6,11 @@ writer tries that promise before it relies on it, and reads back what it was tol
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from registry.adapters.buckets import Bucket, BucketFault, TooLong, Uncertain
 from registry.adapters.ledgers.directory import ForeignFile, MissingEntry, UnreadableFile
@@ -17,6 +18,7 @@ from registry.core.ledger.entry import MAX_BYTES
 from registry.errors import IntegrityError, RegistryError
 
 _FOLDER = "ledger"
+_CHECKPOINT = "ledger/checkpoint"
 _KEY = re.compile(r"ledger/([0-9]{20})\.json")
 _AT_ONCE = 32
 _TRIES = 5
@@ -43,29 +45,42 @@ class BucketLedger:
     wait_s: float = _WAIT_S
     _is_tried: bool = field(default=False, repr=False)
 
-    def read(self) -> Sequence[bytes]:
-        """All entries' exact bytes, from 0; none if nothing is there.
+    def read(self, start: int = 0, stop: int | None = None) -> Sequence[bytes]:
+        """Entries' exact bytes, from `start` to the last, or to the one before `stop`; none if nothing is there.
 
         Raises:
-            ForeignFile: Something else lies there.
+            ForeignFile: All were asked for, and something else lies there.
             MissingEntry: There is a gap.
             UnreadableFile: An entry is far too long, or is not given as it was announced.
             BucketFault: The service could not be reached, or does not allow it.
         """
-        keys = [key for key, _ in self.bucket.listed(_FOLDER)]
-        matches = [(key, _KEY.fullmatch(key)) for key in keys]
-        if foreign := sorted(key for key, match in matches if match is None):
-            mend = "move it away, and find out who put it there"
-            raise ForeignFile(f"{foreign[0]!r} is no ledger entry", why=f"it lies in {self.bucket.address}", mend=mend)
-        indexes = sorted(int(match[1]) for _, match in matches if match)
-        if gap := next((place for place, index in enumerate(indexes) if place != index), None):
+        if stop is not None and stop <= start:
+            return ()
+        after = _key(start - 1) if start else None
+        listed = self._indexes(after, is_whole=(start, stop) == (0, None))
+        indexes = list(takewhile(lambda index: stop is None or index < stop, listed))
+        if gap := next((due for due, index in enumerate(indexes, start) if due != index), None):
             # why ask: a listing has pages, and an entry that was put between two of them is missed by both.
             self._read_entry(gap)
-            return self.read()
-        if indexes and indexes[0]:
-            raise self._missing(0)
+            return self.read(start, stop)
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             return tuple(threads.map(self._read_entry, indexes))
+
+    def checkpoint(self) -> bytes | None:
+        """The checkpoint's exact bytes; None if none was put.
+
+        Raises:
+            UnreadableFile: It is far too long.
+        """
+        try:
+            return self.bucket.read(_CHECKPOINT, MAX_BYTES)
+        except TooLong as error:
+            mend = "remove it; the next writer who holds a head key makes another"
+            raise UnreadableFile("the ledger's checkpoint cannot be read", why=error.why, mend=mend) from None
+
+    def put_checkpoint(self, data: bytes) -> None:
+        """Put `data` in the place of the checkpoint."""
+        self.bucket.write(_CHECKPOINT, data)
 
     def put_if_absent(self, index: int, data: bytes) -> bool:
         """Make `data` entry `index`; False if that index is taken. Who wins a race is told True, alone.
@@ -93,6 +108,15 @@ class BucketLedger:
         if index == 0:
             self._try_conditions()
         return True
+
+    def _indexes(self, after: str | None, *, is_whole: bool) -> Iterator[int]:
+        """The entries that are listed, in order, those up to the key `after` left out."""
+        for key, _ in self.bucket.listed(_FOLDER, after=after):
+            if match := _KEY.fullmatch(key):
+                yield int(match[1])
+            elif is_whole and key != _CHECKPOINT:
+                mend = "move it away, and find out who put it there"
+                raise ForeignFile(f"{key!r} is no ledger entry", why=f"it lies in {self.bucket.address}", mend=mend)
 
     def _create(self, index: int, data: bytes) -> bool:
         """Create the entry; True if it is ours, also where only reading shows it."""

@@ -84,13 +84,15 @@ class WatchedLedger:
             raise MemoryUnreadable(f"{self.memory} cannot be read", why=str(error), mend=mend) from None
 
 
-def memory_of(genesis: Digest, place: Path, environment: Mapping[str, str]) -> Path:
+def memory_of(genesis: Digest, place: Path | str, environment: Mapping[str, str]) -> Path:
     """Where this user's memory of the ledger at `place` is: below `$XDG_STATE_HOME`, or `~/.local/state`.
 
-    A copy of a ledger at another place may go on from an earlier entry, so each place has a memory of its own.
+    `place` is a directory or a URL. A copy of a ledger at another place may go on from an earlier entry, so each place
+    has a memory of its own.
     """
     configured = environment.get("XDG_STATE_HOME", "")
     # why expanduser: unlike Path.home, it leaves the path as it is where there is no home.
     base = Path(configured) if configured.startswith("/") else Path(os.path.expanduser("~/.local/state"))  # noqa: PTH111
-    name = hex_of(digest_of(canonical({"genesis": genesis, "place": os.fsencode(place.resolve()).hex()})))
+    where = place if isinstance(place, str) else os.fsencode(place.resolve()).hex()
+    name = hex_of(digest_of(canonical({"genesis": genesis, "place": where})))
     return base / "lockstep" / "ledgers" / f"{name}.json"

@@ -20,7 +20,7 @@ from registry.adapters.buckets import PART_BYTES, Bucket, Look, Reader, TooLong,
 from registry.adapters.stores.intake import look_at, refuse_change, refuse_other
 from registry.adapters.stores.seen import Seen, is_settled
 from registry.core.digest import Digest, DigestMismatch, check, digest_of
-from registry.core.store import SourceChanged, digest_at, missing, place_of
+from registry.core.store import Premises, SourceChanged, digest_at, missing, place_of
 from registry.core.tree import Entry, Tree, check_names, tree_of
 from registry.ports import KnownFile, OpenFile
 
@@ -104,9 +104,12 @@ class BucketStore:
         with self._noted() as notes:
             return self._held(wanted, notes)
 
-    def strays(self) -> tuple[str, ...]:
-        """What lies among the blobs and is none."""
-        return tuple(key for key, _ in self.bucket.listed("blobs") if digest_at(key) is None)
+    def premises(self) -> Premises:
+        """What shows without reading a byte: what lies among the blobs and is none."""
+        return Premises(tuple(key for key, _ in self.bucket.listed("blobs") if digest_at(key) is None))
+
+    def seal(self, digests: Iterable[Digest]) -> None:
+        """Let nobody write to these blobs any more: in a bucket that is a matter of its permissions."""
 
     def _listed(self) -> dict[Digest, Look]:
         found = ((digest_at(key), look) for key, look in self.bucket.listed(_BLOBS))

@@ -3,7 +3,7 @@
 import os
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +52,11 @@ class LeasedStore:
     def digests(self) -> Iterator[Digest]:
         """Every blob that is here."""
         return self.store.digests()
+
+    def held(self, wanted: Mapping[Digest, int]) -> frozenset[Digest]:
+        """Those of `wanted` that are here whole; all of `wanted` is under the lease."""
+        with self.lease.naming(wanted):
+            return self.store.held(wanted)
 
     def _ask_for(self, digest: Digest) -> None:
         # why suppressed: who may only read cannot hold a lease, and may read all the same.

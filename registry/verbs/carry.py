@@ -1,0 +1,252 @@
+"""Carry: bring blobs from one store to another and entries from one ledger to its copy, which `push` and `fetch` do.
+
+Blobs go first, then the entries that name them, in their order; so whatever interrupts it, a ledger never names what
+is not there, and the next run goes on where this one stopped.
+"""
+
+import io
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import BinaryIO, cast
+
+from registry.core.digest import Digest, DigestMismatch, digest_of, hex_of, short
+from registry.core.ledger.views import State
+from registry.core.reach import Needed, of_entry, of_manifest
+from registry.core.retention import LEAST_KEEP, Retention, roots
+from registry.core.store import Missing
+from registry.errors import ConflictError, IntegrityError
+from registry.ports import LedgerFile, Meter, Replica, Store
+
+_AT_ONCE = 16
+_LATE = datetime(9999, 12, 31, tzinfo=UTC)
+"""A time at which nothing is kept for being young."""
+
+_UNLISTED_MOST_BYTES = 1 << 34
+"""A blob whose size is written down nowhere has no more bytes than this, whatever a store says: 16 GiB."""
+
+
+class Moved(ConflictError):
+    """Somebody else wrote to the ledger meanwhile."""
+
+
+class Diverged(IntegrityError):
+    """Two copies of a ledger differ in an entry: they were written to apart, or one was tampered with."""
+
+    def __init__(self, index: int, why: str) -> None:
+        """Name the first entry in which they differ."""
+        mend = "compare both with a third copy; what was decided apart cannot be joined, only decided again"
+        super().__init__(f"the ledgers differ from entry {index} on", why=why, mend=mend)
+        self.index = index
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of two copies of a registry."""
+
+    store: Replica
+    ledger: LedgerFile
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What was brought: of `blobs` that were asked for, `copied` with `size_bytes` in all; the others were there.
+
+    `lacking` blobs are named by an entry, but nothing has to keep them any more, and they are not where the others come
+    from. `entries` were added to the ledger, which then has `length` of them.
+    """
+
+    blobs: int
+    copied: int
+    lacking: int
+    size_bytes: int
+    entries: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be carried: what must be there, and what is brought if it is."""
+
+    must: tuple[Needed, ...]
+    may: tuple[Needed, ...] = ()
+
+
+def wanted_of(state: State, refs: Sequence[str]) -> Wanted:
+    """The models `refs`, with what was decided about them; without any, all that entries name.
+
+    What a collector may have deleted need not be there; what a registry cannot do without must.
+
+    Raises:
+        UnknownReference, AmbiguousReference: A name is none, or more than one.
+    """
+    if not refs:
+        kept = roots(state, Retention(LEAST_KEEP), now=_LATE)
+        named = (needed for link in state.entries for needed in of_entry(link.entry))
+        return Wanted(tuple(root.needed for root in kept), tuple(named))
+    models = {state.resolve(ref) for ref in refs}
+    about = (link.entry for link in state.entries if getattr(link.entry, "manifest", None) in models)
+    return Wanted((*map(of_manifest, models), *(needed for entry in about for needed in of_entry(entry))))
+
+
+def carry(wanted: Wanted, *, source: Store, target: Replica, records: Sequence[Store], meter: Meter) -> Carried:
+    """Bring everything that is `wanted`, and that `target` does not hold whole.
+
+    Args:
+        wanted: The beginnings of it; all that they need is wanted, too.
+        source: Where blobs come from.
+        target: Where they are brought to; every one is verified on arrival.
+        records: Where trees and records are read to follow them, the first that has one sound.
+        meter: Is told how far it is.
+
+    Raises:
+        Missing: The source has not got a blob.
+        DigestMismatch: It gave other bytes; nothing of them was kept.
+    """
+    walk = _Walk(source, records)
+    walk.run(wanted.must)
+    lacking = walk.run(wanted.may, is_strict=False)
+    sizes = walk.sizes
+    held = target.held(sizes)
+    files = [_Blob(digest, size, source, meter) for digest, size in sizes.items() if digest not in held]
+    size_bytes = sum(file.size for file in files)
+    meter.expect(size_bytes)
+    target.put_files(files)
+    return Carried(len(sizes), len(files), lacking, size_bytes, 0, 0)
+
+
+def check_same(ours: Sequence[bytes], theirs: Sequence[bytes]) -> None:
+    """Make sure that one ledger goes on where the other ends.
+
+    Raises:
+        Diverged: They differ in an entry that both have.
+    """
+    for index, (mine, other) in enumerate(zip(ours, theirs, strict=False)):
+        if mine != other:
+            raise Diverged(index, f"here it is {short(digest_of(mine))}, there {short(digest_of(other))}")
+
+
+def extend(ledger: LedgerFile, entries: Sequence[bytes], start: int) -> int:
+    """Add the `entries` from index `start` on to a copy that has those before; how many were added.
+
+    Raises:
+        Moved: Another entry was written there meanwhile.
+    """
+    added = 0
+    for index in range(start, len(entries)):
+        if ledger.put_if_absent(index, entries[index]):
+            added += 1
+        elif ledger.read()[index] != entries[index]:
+            why = f"somebody wrote another entry {index}"
+            raise Moved("the ledger was written to meanwhile", why=why, mend="run the same command again")
+    return added
+
+
+@dataclass(frozen=True, slots=True)
+class _Blob:
+    """A blob of a store, offered to another."""
+
+    digest: Digest
+    size: int
+    source: Store
+    meter: Meter
+
+    @property
+    def path(self) -> str:
+        return hex_of(self.digest)
+
+    def open(self) -> BinaryIO:
+        """Open it, metered; one that is not as long as it must be is not even read."""
+        content = self.source.open(self.digest)
+        if (found := content.seek(0, io.SEEK_END)) != self.size:
+            content.close()
+            mend = "run `registry verify` there"
+            raise DigestMismatch(f"{self.digest} is not whole", why=f"{found} bytes of {self.size}", mend=mend)
+        content.seek(0)
+        return cast("BinaryIO", _Metered(content, self.meter))
+
+
+class _Metered(io.BufferedReader):
+    """A stream that tells how much of it was read. Its `raw` is what it reads, for whoever can share that instead."""
+
+    def __init__(self, content: BinaryIO, meter: Meter) -> None:
+        super().__init__(cast("io.RawIOBase", content))
+        self._meter = meter
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override] # the buffer is what io hands on
+        count = super().readinto(buffer)
+        self._meter.moved(count)
+        return count
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self._meter.moved(len(data))
+        return data
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Finds every blob below some roots, and its size in bytes; level by level, many at a time."""
+
+    source: Store
+    records: Sequence[Store]
+    sizes: dict[Digest, int] = field(default_factory=dict)
+    met: set[tuple[Digest, str]] = field(default_factory=set)
+
+    def run(self, roots: Iterable[Needed], *, is_strict: bool = True) -> int:
+        """Add everything below `roots`; how much of it is not there, which is an error if the walk is strict."""
+        level, lacking = tuple(roots), 0
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            while level:
+                fresh = {(one.digest, one.scope): one for one in level if (one.digest, one.scope) not in self.met}
+                self.met |= fresh.keys()
+                found = tuple(threads.map(lambda one: self._look(one, is_strict=is_strict), fresh.values()))
+                lacking += sum(1 for inside in found if inside is None)
+                level = tuple(needed for inside in found for needed in inside or ())
+        return lacking
+
+    def _look(self, needed: Needed, *, is_strict: bool) -> tuple[Needed, ...] | None:
+        """Note the size of a blob, and return what it needs; None if it is not there, and need not be."""
+        try:
+            if needed.follow:
+                data = self._get(needed)
+                self.sizes[needed.digest] = len(data)
+                return tuple(needed.follow(data))
+            if needed.digest not in self.sizes:
+                is_sure = is_strict and not needed.may_lack
+                self.sizes[needed.digest] = needed.size if is_sure and needed.size is not None else self._size(needed)
+        except Missing:
+            if is_strict and not needed.may_lack:
+                raise
+            return () if needed.may_lack else None
+        return ()
+
+    def _get(self, needed: Needed) -> bytes:
+        for store in self.records[:-1]:
+            try:
+                return store.get(needed.digest)
+            except IntegrityError:
+                continue  # why: what is missing or damaged here is what the other one is asked for.
+        return self.records[-1].get(needed.digest)
+
+    def _look_up(self, digest: Digest) -> int:
+        try:
+            return _length(self.source, digest)
+        except Missing:
+            others = [store for store in self.records if store is not self.source]
+            if not others:
+                raise
+            return _length(others[0], digest)
+
+    def _size(self, needed: Needed) -> int:
+        """The size of a blob as it is written down, or else as a store says that has it."""
+        size = self._look_up(needed.digest)
+        if needed.size is None and size > _UNLISTED_MOST_BYTES:
+            raise DigestMismatch(f"{needed.what} cannot be that long", why=f"{size} bytes")
+        return size if needed.size is None else needed.size
+
+
+def _length(store: Store, digest: Digest) -> int:
+    with store.open(digest) as content:
+        return content.seek(0, io.SEEK_END)
