@@ -9,6 +9,8 @@ from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
+from registry.cli.at import at_command
+from registry.cli.decide import approve_command, hold_command, resume_command, revoke_command, waive_command
 from registry.cli.deploy import bundle_command, pull_command
 from registry.cli.gate import gate_command, promote_command
 from registry.cli.init import init_command, key_app
@@ -42,9 +44,15 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "show": show_command,
     "gate": gate_command,
     "promote": promote_command,
+    "approve": approve_command,
+    "waive": waive_command,
     "rollback": rollback_command,
+    "revoke": revoke_command,
+    "hold": hold_command,
+    "resume": resume_command,
     "status": status_command,
     "log": log_command,
+    "at": at_command,
     "verify": verify_command,
     "bundle": bundle_command,
     "pull": pull_command,

@@ -45,7 +45,7 @@ def promote_command(
     bootstrap: Bootstrap = False,
     as_json: Json = False,
 ) -> None:
-    """Let a stage serve model REF if its gate says GO.
+    """Let a stage serve model REF if its gate says GO, or a live waiver excuses every rule that did not pass.
 
     A refusal is written down too; NO-GO exits with 3, HOLD with 4.
     """
@@ -61,3 +61,5 @@ def promote_command(
         return
     word = "serves already" if done.was_there else "now serves"
     data(f"{to} {word} {done.now.manifest} as generation {done.now.number} ({done.now.basis}: {done.now.answer})")
+    if done.now.waiver:
+        data(f"! its gate said {done.now.answer}: it was let in by the waiver {done.now.waiver}; see `registry status`")

@@ -12,13 +12,19 @@ if TYPE_CHECKING:
 
 
 def status_command(context: typer.Context, as_json: Json = False) -> None:
-    """Show what each stage serves, since when, and why."""
+    """Show what each stage serves, since when, and why.
+
+    Below stands what is not as it should be: a hold, a waiver, a revocation.
+    """
     found = project(context).status()
     if as_json:
         data(document("registry.status/1", found))
         return
     heads = ("STAGE", "GENERATION", "MODEL", "MANIFEST", "SINCE", "BY", "BASIS", "REFUSED SINCE", "REASON")
     data(columns(heads, (_row(serving) for serving in found.stages)))
+    for serving in found.stages:
+        for concern in serving.concerns:
+            data(f"! {serving.stage}: {concern}")
 
 
 def _row(serving: "Serving") -> tuple[str, ...]:

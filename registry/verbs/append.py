@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -10,10 +11,11 @@ from registry.core.digest import Digest
 from registry.core.ledger.chain import Chain, Link
 from registry.core.ledger.entry import MAX_BYTES, Entry, statement_of
 from registry.core.ledger.envelope import pae, seal
+from registry.core.ledger.text import moment_of
 from registry.core.ledger.views import State, read_state, state_after
 from registry.core.record import faults_of
 from registry.errors import ConflictError, Refused, UsageError
-from registry.ports import LedgerFile, Signer
+from registry.ports import Clock, LedgerFile, Signer
 
 ATTEMPTS = 32
 """How often an entry is decided on anew because another writer was faster, before we give up."""
@@ -33,6 +35,14 @@ class Appended:
 
     link: Link | None
     state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision that stands, and whether it did before we came: then nothing was written."""
+
+    entry: Entry
+    was_there: bool
 
 
 def read(ledger: LedgerFile, genesis: Digest) -> State:
@@ -80,6 +90,13 @@ def append(decide: Callable[[State], Entry | None], *, ledger: LedgerFile, genes
     raise TooBusy("the ledger was never free", why=f"other writers were faster {ATTEMPTS} times", mend="try again")
 
 
+def stamp(state: State, *, clock: Clock, actor: str, reason: str | None, stage: str | None = None) -> dict[str, Any]:
+    """The fields that every next entry has, and those that one about `stage` has too."""
+    place = {"index": state.next_index, "previous": state.head.digest}
+    chain = {"stage": stage, "stage_previous": state.tips.get(stage)} if stage is not None else {}
+    return {**place, **chain, "actor": actor, "at": moment_of(clock.now()), "reason": reason}
+
+
 @contextmanager
 def spelled() -> Iterator[None]:
     """Tell what cannot be written into an entry as a fault of the call.
@@ -93,9 +110,18 @@ def spelled() -> Iterator[None]:
         raise UsageError("this cannot be written into the ledger", why=faults_of(error)) from None
 
 
+def check_role(role: str, act: str, *, state: State, signer: Signer) -> None:
+    """Refuse before any work is done what the policy does not let the signer do alone.
+
+    Raises:
+        NotYours: It does not; `act` tells what.
+    """
+    if not state.policy.may(role, {signer.key_id}):
+        raise _not_yours(role, act, state=state, signer=signer)
+
+
 def _seal(entry: Entry, state: State, signer: Signer) -> bytes:
-    if not state.policy.may(entry.role, {signer.key_id}):
-        raise _not_yours(entry, state, signer)
+    check_role(entry.role, entry.action, state=state, signer=signer)
     payload = statement_of(entry)
     data = seal(payload, {signer.key_id: signer.sign(pae(payload))})
     if len(data) > MAX_BYTES:
@@ -103,11 +129,15 @@ def _seal(entry: Entry, state: State, signer: Signer) -> bytes:
     return data
 
 
-def _not_yours(entry: Entry, state: State, signer: Signer) -> NotYours:
-    role = state.policy.role(entry.role)
-    if role is not None and signer.key_id in role.keys:
-        why = f"{role.threshold} keys of the role {entry.role} must sign, and this is one"
+def _not_yours(role: str, act: str, *, state: State, signer: Signer) -> NotYours:
+    found = state.policy.role(role)
+    if signer.key_id in state.policy.revocations:
+        why = f"it is revoked from entry {state.policy.revocations[signer.key_id]} on"
+    elif found is not None and signer.key_id in found.keys:
+        why = f"{found.threshold} keys of the role {role} must sign, and this is one"
+    elif found is None:
+        why = f"nobody has the role {role}"
     else:
-        why = f"it has not the role {entry.role}"
+        why = f"it has not the role {role}"
     mend = "sign with another key (REGISTRY_KEY), or have a root key change the policy"
-    return NotYours(f"the key {signer.key_id[:12]} may not {entry.action}", why=why, mend=mend)
+    return NotYours(f"the key {signer.key_id[:12]} may not {act}", why=why, mend=mend)

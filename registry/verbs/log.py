@@ -1,7 +1,8 @@
 """Tell what was decided: when, by whom, why, and on which verdict."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from registry.core.difference import changes
 from registry.core.digest import Digest, short
 from registry.core.ledger.entry import (
     Approve,
@@ -21,7 +22,9 @@ from registry.core.ledger.entry import (
     manifest_of,
 )
 from registry.core.ledger.views import State
-from registry.ports import LedgerFile
+from registry.core.manifest import Manifest
+from registry.errors import IntegrityError
+from registry.ports import LedgerFile, Store
 from registry.verbs.append import read
 
 
@@ -30,7 +33,8 @@ class Line:
     """One decision, for people. What a kind of decision does not have is None; times are RFC 3339, UTC.
 
     `model` is a name that the manifest was registered as. `entry` is the digest of the stored bytes, and `key_ids` are
-    those whose signatures were verified. `what` says it in a few words.
+    those whose signatures were verified. `what` says it in a few words, `changes` what a switch changed against what
+    was served before, part by part: None where a manifest is not in the store. One that `is_void` no longer counts.
     """
 
     index: int
@@ -47,10 +51,20 @@ class Line:
     answer: str | None
     entry: Digest
     key_ids: tuple[str, ...]
+    changes: tuple[str, ...] | None = None
+    is_void: bool = False
 
 
-def log(stage: str | None = None, *, ledger: LedgerFile, genesis: Digest) -> tuple[Line, ...]:
+def log(
+    stage: str | None = None, *, ledger: LedgerFile, genesis: Digest, store: Store | None = None
+) -> tuple[Line, ...]:
     """Every decision, oldest first; with `stage`, those about that stage only. The whole ledger is verified first.
+
+    Args:
+        stage: The stage, or None for all of them.
+        ledger: Where the entries are.
+        genesis: The pinned digest of entry 0.
+        store: Where the manifests are whose differences are told; None tells no differences.
 
     Raises:
         UnknownReference: There is no such stage.
@@ -59,7 +73,29 @@ def log(stage: str | None = None, *, ledger: LedgerFile, genesis: Digest) -> tup
     state = read(ledger, genesis)
     if stage is not None:
         state.generations(stage)  # why: an unknown stage has no log, rather than an empty one
-    return tuple(_line(link, state) for link in state.entries if stage in (None, _stage_of(link.entry)))
+    known: dict[Digest, Manifest | None] = {}
+    return tuple(
+        replace(_line(link, state), changes=_changes(link.entry, store, known))
+        for link in state.entries
+        if stage in (None, _stage_of(link.entry))
+    )
+
+
+def _changes(entry: Entry, store: Store | None, known: dict[Digest, Manifest | None]) -> tuple[str, ...] | None:
+    """What a switch changed; `known` are the manifests that were read already."""
+    if store is None or not isinstance(entry, Promote | Rollback) or entry.replaces is None:
+        return None
+    old, new = (_manifest(digest, store, known) for digest in (entry.replaces, entry.manifest))
+    return changes(old, new) if old and new else None
+
+
+def _manifest(digest: Digest, store: Store, known: dict[Digest, Manifest | None]) -> Manifest | None:
+    if digest not in known:
+        try:
+            known[digest] = Manifest.parse(store.get(digest))
+        except IntegrityError:  # why: the log tells what was decided, also where the store has lost what it was about
+            known[digest] = None
+    return known[digest]
 
 
 def _stage_of(entry: Entry) -> str | None:
@@ -86,6 +122,7 @@ def _line(link: Link, state: State) -> Line:
         answer=judged.answer if judged else None,
         entry=link.digest,
         key_ids=tuple(sorted(link.key_ids)),
+        is_void=entry.index in state.void,
     )
 
 

@@ -1,16 +1,19 @@
 """Let a stage serve a model, because its gate said GO; write the refusal down where it did not."""
 
 from dataclasses import dataclass
-from functools import cache, partial
+from typing import Any, Literal
 
 from registry.core.digest import Digest, short
 from registry.core.gate.verdict import RuleVerdict, Verdict
-from registry.core.ledger.entry import Promote, Refuse, moment_of
-from registry.core.ledger.views import Generation, State
+from registry.core.ledger.entry import Promote, Refuse, Waive
+from registry.core.ledger.past import Generation
+from registry.core.ledger.views import State
 from registry.errors import ConflictError, Refused, Undecided, UsageError
 from registry.ports import Clock, LedgerFile, Signer, Store
-from registry.verbs.append import append
+from registry.verbs.admit import check_approved, check_open, check_order, check_sound, check_way_back
+from registry.verbs.append import append, stamp
 from registry.verbs.prove import prove
+from registry.verbs.waive import waivers_of
 
 
 class GateRefused(Refused):
@@ -21,16 +24,8 @@ class GateUndecided(Undecided):
     """The gate said HOLD."""
 
 
-class SkipsStage(Refused):
-    """The stage before this one never served the model."""
-
-
 class NotFirst(Refused):
     """A bootstrap is for a stage that never served anything."""
-
-
-class NotRegistered(UsageError):
-    """A manifest has no name yet."""
 
 
 class AnotherVerdict(UsageError):
@@ -62,11 +57,12 @@ def promote(
     actor: str,
     reason: str | None = None,
 ) -> Promoted:
-    """Let `stage` serve `model` if `verdict` is GO. Anything else is written down as a refusal, and raised.
+    """Let `stage` serve `model` if `verdict` is GO, or if a live waiver excuses each rule that did not pass.
 
-    Everything that the decision rests on is looked at again when another writer was faster. Promoting what is served
-    already changes nothing. Before a switch every blob of the model is read and hashed, once: what a stage serves can
-    be pulled.
+    Anything else is written down as a refusal, and raised. Everything that the decision rests on is looked at again
+    when another writer was faster. Promoting what is served already changes nothing. Before a switch every blob of the
+    model, and of what a rollback would bring back, is read and hashed, once: what a stage serves can be pulled, and
+    left again.
 
     Args:
         model: The manifest's digest.
@@ -83,7 +79,11 @@ def promote(
     Raises:
         GateRefused: NO-GO; the failing rules are named.
         GateUndecided: HOLD; the rules that could not be decided are named.
+        StageHeld: Nothing is promoted to the stage for now.
+        ModelRevoked: The model was found to be bad.
         SkipsStage: The policy wants another stage to have served it first.
+        NotApproved: The policy wants more people to approve it.
+        NoWayBack: What a rollback would bring back is damaged.
         Outdated: The stage serves something else than the verdict's baseline, or newer evidence of the model was
             registered; judge again.
         AnotherVerdict: The verdict is about another model or stage.
@@ -91,23 +91,27 @@ def promote(
         NotRegistered, UnknownReference, NotYours, Breach, TooBusy: See `append` and `registry.core.ledger.names`.
     """
     digest = store.put(verdict.canonical())
-    # why cached: another writer who was faster is no reason to read gigabytes again; blobs do not change.
-    prove_once = cache(partial(prove, model, store=store))
+    # why kept: another writer who was faster is no reason to read gigabytes again; blobs do not change.
+    proven: dict[Digest, int] = {}
 
     def decide(state: State) -> Promote | Refuse | None:
         if _serves(state, stage, model):
             return None
         _check_subject(state, stage, verdict=verdict, model=model)
-        if verdict.answer != "GO":
-            return _refusal(state, verdict, digest=digest, actor=actor, at=moment_of(clock.now()), reason=reason)
-        _check_order(state, stage, model)
-        prove_once()
-        return _promotion(state, verdict, digest=digest, actor=actor, at=moment_of(clock.now()), reason=reason)
+        check_open(state, stage)
+        place = stamp(state, clock=clock, actor=actor, reason=reason, stage=stage)
+        waiver = _live_waiver(state, verdict, digest, at=place["at"])
+        if verdict.answer != "GO" and waiver is None:
+            return _refusal(state, verdict, digest=digest, place=place)
+        _check_ready(state, stage, model, promoter=signer.key_id)
+        prove(model, store=store, proven=proven)
+        check_way_back(state, stage, model, store=store, proven=proven)
+        return _promotion(state, verdict, digest=digest, place=place, waiver=waiver)
 
     done = append(decide, ledger=ledger, genesis=genesis, signer=signer)
     now = done.state.serving(stage)
     if now is None or now.manifest != model:
-        raise _told(verdict)
+        raise _told(verdict, waivers_of(done.state, verdict, digest))
     return Promoted(now, was_there=done.link is None)
 
 
@@ -132,22 +136,25 @@ def bootstrap(
 
     Raises:
         NotFirst: The stage has served something already.
-        SkipsStage, Outdated, AnotherVerdict, NotRegistered, Damaged: As `promote`.
+        StageHeld, ModelRevoked, SkipsStage, NotApproved, Outdated, AnotherVerdict, NotRegistered, Damaged: As
+            `promote`.
     """
     digest = store.put(verdict.canonical())
-    # why cached: another writer who was faster is no reason to read gigabytes again; blobs do not change.
-    prove_once = cache(partial(prove, model, store=store))
+    # why kept: another writer who was faster is no reason to read gigabytes again; blobs do not change.
+    proven: dict[Digest, int] = {}
 
     def decide(state: State) -> Promote | None:
         if _serves(state, stage, model):
             return None
-        if state.generations(stage):
-            why = f"it serves {short(state.generations(stage)[-1].manifest)}"
+        if now := state.serving(stage):
+            why = f"it serves {short(now.manifest)}"
             raise NotFirst(f"{stage} has its first release already", why=why, mend="promote without --bootstrap")
         _check_subject(state, stage, verdict=verdict, model=model)
-        _check_order(state, stage, model)
-        prove_once()
-        return _promotion(state, verdict, digest=digest, actor=actor, at=moment_of(clock.now()), reason=reason)
+        check_open(state, stage)
+        _check_ready(state, stage, model, promoter=signer.key_id)
+        prove(model, store=store, proven=proven)
+        place = stamp(state, clock=clock, actor=actor, reason=reason, stage=stage)
+        return _promotion(state, verdict, digest=digest, place=place)
 
     done = append(decide, ledger=ledger, genesis=genesis, signer=signer)
     return Promoted(done.state.generations(stage)[-1], was_there=done.link is None)
@@ -160,8 +167,7 @@ def _serves(state: State, stage: str, model: Digest) -> bool:
 
 def _check_subject(state: State, stage: str, *, verdict: Verdict, model: Digest) -> None:
     """Refuse a verdict about something else than this model, on this stage, as it is."""
-    if not state.names(model):
-        raise NotRegistered(f"{short(model)} is not registered", mend="run `registry pin` on its config")
+    check_sound(state, model)
     if (verdict.candidate, verdict.stage) != (model, stage):
         why = f"it is about {short(verdict.candidate)} on {verdict.stage}"
         raise AnotherVerdict(f"this verdict says nothing about {short(model)} on {stage}", why=why)
@@ -179,61 +185,51 @@ def _check_subject(state: State, stage: str, *, verdict: Verdict, model: Digest)
 _AGAIN = "run the same command again: it judges anew"
 
 
-def _check_order(state: State, stage: str, model: Digest) -> None:
-    earlier = state.policy.after.get(stage)
-    if earlier is not None and not state.has_served(earlier, model):
-        why = f"the policy wants {earlier} to have served it first"
-        raise SkipsStage(f"{short(model)} may not enter {stage} yet", why=why, mend=f"promote it to {earlier}")
+def _check_ready(state: State, stage: str, model: Digest, *, promoter: str) -> None:
+    """Refuse what the policy does not let in yet."""
+    check_order(state, stage, model)
+    check_approved(state, stage, model, promoter=promoter)
 
 
-def _promotion(state: State, verdict: Verdict, *, digest: Digest, actor: str, at: str, reason: str | None) -> Promote:
-    served = state.generations(verdict.stage)
+def _live_waiver(state: State, verdict: Verdict, digest: Digest, *, at: str) -> Digest | None:
+    """The waiver that a promotion at that time may rest on; None if there is none, or none is needed."""
+    found = [] if verdict.answer == "GO" else waivers_of(state, verdict, digest)
+    return next((one for one, waiver in found if waiver.expires >= at), None)
+
+
+def _promotion(
+    state: State, verdict: Verdict, *, digest: Digest, place: dict[str, Any], waiver: Digest | None = None
+) -> Promote:
+    now = state.serving(verdict.stage)
     return Promote(
-        index=state.next_index,
-        previous=state.head.digest,
-        stage=verdict.stage,
-        stage_previous=state.tips.get(verdict.stage),
-        actor=actor,
-        at=at,
-        reason=reason,
+        **place,
         manifest=verdict.candidate,
-        generation=len(served) + 1,
-        replaces=served[-1].manifest if served else None,
+        generation=len(state.generations(verdict.stage)) + 1,
+        replaces=now.manifest if now else None,
         verdict=digest,
         answer=verdict.answer,
-        basis="gate" if verdict.answer == "GO" else "bootstrap",
+        basis="gate" if verdict.answer == "GO" else "waiver" if waiver else "bootstrap",
+        waiver=waiver,
     )
 
 
-def _refusal(
-    state: State, verdict: Verdict, *, digest: Digest, actor: str, at: str, reason: str | None
-) -> Refuse | None:
+def _refusal(state: State, verdict: Verdict, *, digest: Digest, place: dict[str, Any]) -> Refuse | None:
     """The refusal to write down; None where the last word about the stage is this very one."""
-    tip = state.tips.get(verdict.stage)
-    last = next((link.entry for link in reversed(state.entries) if link.digest == tip), None)
+    last = next((link.entry for link in reversed(state.entries) if link.digest == place["stage_previous"]), None)
     if isinstance(last, Refuse) and last.verdict == digest:
         return None  # why: a pipeline that asks every minute would fill the ledger with one answer
-    return Refuse(
-        index=state.next_index,
-        previous=state.head.digest,
-        stage=verdict.stage,
-        stage_previous=tip,
-        actor=actor,
-        at=at,
-        reason=reason,
-        manifest=verdict.candidate,
-        verdict=digest,
-        answer="HOLD" if verdict.answer == "HOLD" else "NO-GO",
-    )
+    answer: Literal["NO-GO", "HOLD"] = "HOLD" if verdict.answer == "HOLD" else "NO-GO"
+    return Refuse(**place, manifest=verdict.candidate, verdict=digest, answer=answer)
 
 
-def _told(verdict: Verdict) -> GateRefused | GateUndecided:
-    """The gate's no, with the rules behind it, one a line."""
+def _told(verdict: Verdict, expired: list[tuple[Digest, Waive]]) -> GateRefused | GateUndecided:
+    """The gate's no, with the rules behind it, one a line, and the waivers that lasted until now."""
     what = f"the gate of {verdict.stage} says {verdict.answer} to {short(verdict.candidate)}"
+    past = "".join(f"\n        the waiver of entry {one.index} expired at {one.expires}" for _, one in expired)
     if verdict.answer == "HOLD":
-        why = _rules([rule for rule in verdict.rules if rule.verdict == "inconclusive"])
+        why = _rules([rule for rule in verdict.rules if rule.verdict == "inconclusive"]) + past
         return GateUndecided(what, why=why, mend="gather the evidence that the rules miss, and promote again")
-    why = _rules([rule for rule in verdict.rules if rule.verdict == "fail"])
+    why = _rules([rule for rule in verdict.rules if rule.verdict == "fail"]) + past
     return GateRefused(what, why=why, mend="see `registry gate` for the numbers; the refusal is in the ledger")
 
 

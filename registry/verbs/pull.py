@@ -10,6 +10,7 @@ from registry.core.ledger.views import State
 from registry.core.manifest import Manifest
 from registry.errors import Refused
 from registry.ports import Delivered, Host, Store
+from registry.verbs.admit import check_unrevoked
 from registry.verbs.bundle import opener, plan_of
 
 
@@ -53,6 +54,7 @@ def pull(stage: str, *, read: Callable[[], State], store: Store, host: Host) -> 
         Replayed: It is older than what this host has seen.
         Forked: It says otherwise about what this host has seen.
         NothingServed: The stage has never served anything.
+        ModelRevoked: What the stage serves was revoked; the host goes on showing what it showed.
         UnknownReference: There is no such stage.
         LayoutConflict: The parts cannot stand in one directory.
         PreflightRefused: A server would refuse the parts, or load them silently wrong.
@@ -67,6 +69,7 @@ def pull(stage: str, *, read: Callable[[], State], store: Store, host: Host) -> 
         if generation is None:
             mend = f"promote a model to {stage} first; `registry status` shows every stage"
             raise NothingServed(f"{stage} has never served anything", mend=mend)
+        check_unrevoked(state, generation.manifest)
         manifest = Manifest.parse(store.get(generation.manifest))
         plan, report = plan_of(manifest, store=store)
         delivered = host.deliver(plan.tree, opener(plan, store=store))

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 
 from registry.core.digest import Digest, short
-from registry.core.ledger.entry import Rollback, moment_of
-from registry.core.ledger.views import Generation, State
-from registry.errors import ConflictError, Refused, UsageError
+from registry.core.ledger.entry import Rollback
+from registry.core.ledger.past import Generation
+from registry.core.ledger.policy import promoter
+from registry.core.ledger.retreat import Retreat, Target, retreat
+from registry.core.ledger.text import moment_of
+from registry.core.ledger.views import State
+from registry.errors import ConflictError, UsageError
 from registry.ports import Clock, LedgerFile, Signer, Store
-from registry.verbs.append import append, read
+from registry.verbs.append import append, check_role, read
 from registry.verbs.prove import Proof, prove
-
-
-class NothingBefore(Refused):
-    """A stage served nothing earlier, so there is nothing to go back to."""
 
 
 class StageMoved(ConflictError):
@@ -21,18 +21,32 @@ class StageMoved(ConflictError):
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """The switch: what is served now, what was served until now, and what was read to prove that it is whole."""
+    """The switch: what is served now, what was served until now, and what was read to prove that it is whole.
+
+    `passed` are later generations that were no way back, because they are revoked.
+    """
 
     now: Generation
     before: Generation
     proof: Proof
+    passed: tuple[Generation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Drilled:
+    """A rollback that was not done, and could be: from `before` to `target`, of which everything was read."""
+
+    before: Generation
+    target: Generation
+    proof: Proof
+    passed: tuple[Generation, ...] = ()
 
 
 def rollback(
     stage: str,
     *,
     reason: str,
-    to: int | None = None,
+    to: Target = "previous",
     ledger: LedgerFile,
     genesis: Digest,
     store: Store,
@@ -42,13 +56,13 @@ def rollback(
 ) -> RolledBack:
     """Let `stage` serve an earlier manifest again, as a new generation.
 
-    Every blob of it is read and hashed first; if one is missing or damaged, nothing changes. It needs no gate and no
-    network: what is gone back to was allowed once.
+    Every blob of it is read and hashed first; if one is missing or damaged, nothing changes. It needs no gate, no
+    approvals and no network, and works on a stage that is on hold: what is gone back to was allowed once.
 
     Args:
         stage: Where.
         reason: Why, in one line; it is written down.
-        to: The generation to go back to. None is the one before; done again, it goes one further back, not to and fro.
+        to: What to go back to; see `registry.core.ledger.retreat`.
         ledger: Where the switch is written, which makes it.
         genesis: The pinned digest of the ledger's entry 0.
         store: Where the blobs are.
@@ -58,6 +72,7 @@ def rollback(
 
     Raises:
         NothingBefore: The stage served nothing else before, or serves that already.
+        RevokedTarget: The generation that was named is revoked; also if that happened while we were at work.
         Damaged: A part of the target is missing or not what it was; it is named.
         StageMoved: The stage serves something else than when we began; look again before you go back.
         NotYours: The policy does not let the signer do it.
@@ -65,12 +80,11 @@ def rollback(
     """
     if not reason.strip():
         raise UsageError("a rollback gives its reason", mend="say it with `--reason TEXT`")
-    state = read(ledger, genesis)
-    before, target = _choose(state, stage, to)
-    proof = prove(target.manifest, store=store)
+    way, proof = _ready(read(ledger, genesis), stage, to, store=store, signer=signer)
 
     def decide(now: State) -> Rollback:
-        _check_unmoved(now, before)
+        _check_unmoved(now, way.before)
+        retreat(now, stage, way.target.number)  # why again: it may have been revoked meanwhile
         return Rollback(
             index=now.next_index,
             previous=now.head.digest,
@@ -79,37 +93,32 @@ def rollback(
             actor=actor,
             at=moment_of(clock.now()),
             reason=reason,
-            manifest=target.manifest,
-            generation=before.number + 1,
-            replaces=before.manifest,
-            target=target.number,
+            manifest=way.target.manifest,
+            generation=len(now.generations(stage)) + 1,
+            replaces=way.before.manifest,
+            target=way.target.number,
         )
 
     after = append(decide, ledger=ledger, genesis=genesis, signer=signer).state
-    return RolledBack(after.generations(stage)[before.number], before, proof)
+    return RolledBack(after.generations(stage)[-1], way.before, proof, way.passed)
 
 
-def _choose(state: State, stage: str, to: int | None) -> tuple[Generation, Generation]:
-    """What `stage` serves, and what it should go back to."""
-    served = state.generations(stage)
-    if not served:
-        raise NothingBefore(f"{stage} serves nothing yet", mend="see `registry status`")
-    current = served[-1]
-    if to is None:
-        # why from the origin: after a rollback the one before it is what we just fled from.
-        earlier = [one for one in served[: current.origin - 1] if one.manifest != current.manifest]
-        if not earlier:
-            raise NothingBefore(f"{stage} served nothing before {short(current.manifest)}", mend=_PICK)
-        return current, earlier[-1]
-    if not 1 <= to <= len(served):
-        why = f"it has the generations 1 to {len(served)}"
-        raise UsageError(f"there is no generation {to} of {stage}", why=why, mend=_PICK)
-    if served[to - 1].manifest == current.manifest:
-        raise NothingBefore(f"{stage} serves what generation {to} did already", why=short(current.manifest))
-    return current, served[to - 1]
+def drill(
+    stage: str, *, to: Target = "previous", ledger: LedgerFile, genesis: Digest, store: Store, signer: Signer
+) -> Drilled:
+    """Do everything of a rollback but the switch: choose, ask whether the key may, and read and hash every blob.
+
+    Raises:
+        NothingBefore, RevokedTarget, Damaged, NotYours, UsageError: As `rollback`.
+    """
+    way, proof = _ready(read(ledger, genesis), stage, to, store=store, signer=signer)
+    return Drilled(way.before, way.target, proof, way.passed)
 
 
-_PICK = "see `registry log` for the generations, and name one with `--to N`"
+def _ready(state: State, stage: str, to: Target, *, store: Store, signer: Signer) -> tuple[Retreat, Proof]:
+    way = retreat(state, stage, to)
+    check_role(promoter(stage), f"roll {stage} back", state=state, signer=signer)
+    return way, prove(way.target.manifest, store=store)
 
 
 def _check_unmoved(now: State, before: Generation) -> None:

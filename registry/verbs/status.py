@@ -4,8 +4,11 @@ from dataclasses import dataclass
 
 from registry.core.digest import Digest
 from registry.core.ledger.chain import Head
-from registry.core.ledger.views import Generation, State
-from registry.ports import LedgerFile
+from registry.core.ledger.concerns import concerns_of
+from registry.core.ledger.past import Generation
+from registry.core.ledger.text import moment_of
+from registry.core.ledger.views import State
+from registry.ports import Clock, LedgerFile
 from registry.verbs.append import read
 
 
@@ -14,13 +17,14 @@ class Serving:
     """One stage. `generation` and `model` are None while it serves nothing; `model` also where nobody named it.
 
     `model` is a name that the manifest was registered as; `refusals` counts what was not let in since the generation
-    began.
+    began. `concerns` are sentences about what is not as it should be: a hold, a waiver, a revocation.
     """
 
     stage: str
     generation: Generation | None
     model: str | None
     refusals: int
+    concerns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +36,21 @@ class Status:
     genesis: Digest
 
 
-def status(*, ledger: LedgerFile, genesis: Digest) -> Status:
+def status(*, ledger: LedgerFile, genesis: Digest, clock: Clock) -> Status:
     """What each stage serves now. The whole ledger is verified first.
 
     Raises:
         LedgerLost, Breach: The ledger cannot be read or believed.
     """
     state = read(ledger, genesis)
-    return Status(tuple(_serving(stage, state) for stage in state.policy.stages), state.head, state.genesis)
+    now = moment_of(clock.now())
+    return Status(tuple(_serving(stage, state, now) for stage in state.policy.stages), state.head, state.genesis)
 
 
-def _serving(stage: str, state: State) -> Serving:
+def _serving(stage: str, state: State, now: str) -> Serving:
     generation = state.serving(stage)
     since = generation.index if generation else 0
     refusals = sum(1 for link in state.entries[since:] if link.entry.action == "refuse" and link.entry.stage == stage)
     names = state.names(generation.manifest) if generation else ()
-    return Serving(stage, generation, next(iter(names), None), refusals)
+    concerns = concerns_of(stage, state, now=now)
+    return Serving(stage, generation, next(iter(names), None), refusals, concerns)

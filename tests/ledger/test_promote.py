@@ -9,15 +9,14 @@ from registry.core.gate.verdict import Answer
 from registry.core.ledger.entry import Promote, Refuse
 from registry.core.ledger.names import UnknownReference
 from registry.errors import RegistryError, UsageError
+from registry.verbs.admit import NotRegistered, SkipsStage
 from registry.verbs.append import NotYours
 from registry.verbs.promote import (
     AnotherVerdict,
     GateRefused,
     GateUndecided,
     NotFirst,
-    NotRegistered,
     Outdated,
-    SkipsStage,
 )
 from registry.verbs.prove import Damaged
 from registry.verbs.register import Model, register

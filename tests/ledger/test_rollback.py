@@ -10,10 +10,10 @@ from registry.adapters.stores.directory import DirectoryStore
 from registry.core.digest import Digest, digest_of
 from registry.core.ledger.entry import Rollback
 from registry.core.ledger.names import UnknownReference
+from registry.core.ledger.retreat import NothingBefore
 from registry.core.store import place_of
 from registry.errors import UsageError
 from registry.verbs.prove import Damaged, prove
-from registry.verbs.rollback import NothingBefore
 from tests.ledger.team import Team, refuses
 
 

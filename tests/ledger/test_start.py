@@ -94,7 +94,7 @@ def test_an_empty_ledger_is_a_loss_to_whoever_has_pinned_one(team: Team) -> None
     doors = {**team.doors(), "ledger": MemoryLedger()}
     acts = (
         lambda: read(doors["ledger"], team.genesis),
-        lambda: status(ledger=doors["ledger"], genesis=team.genesis),
+        lambda: status(ledger=doors["ledger"], genesis=team.genesis, clock=team.clock),
         lambda: register(Model("assistant", team.digest(0)), **doors),
     )
     for act in acts:

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from registry.core.digest import Digest, digest_of, hex_of
 from registry.core.ledger.names import AmbiguousReference, Names, UnknownReference
+from registry.core.ledger.retreat import retreat
 from registry.core.pin import Pin, Role, Source
 from registry.errors import Refused
 from registry.verbs.log import log
-from registry.verbs.rollback import _choose
 from registry.verbs.status import status
-from tests.ledger.desk import Desk, manifest, story
+from tests.ledger.desk import Desk, TickingClock, manifest, story
 
 MOVES = st.lists(st.one_of(st.integers(1, 4), st.just("back"), st.tuples(st.integers(1, 9))), max_size=14)
 
@@ -55,9 +55,10 @@ class Simple:
         others = [older for older in (self.piles[-1] if self.piles else []) if older != self.now]
         if not others:
             with pytest.raises(Refused):
-                _choose(self.desk.state, "dev", None)
+                retreat(self.desk.state, "dev", "previous")
             return
-        current, target = _choose(self.desk.state, "dev", None)
+        way = retreat(self.desk.state, "dev", "previous")
+        current, target = way.before, way.target
         while self.piles[-1][-1] == self.now:
             self.piles[-1] = self.piles[-1][:-1]
 
@@ -93,17 +94,18 @@ def test_going_back_twice_goes_two_back() -> None:
         desk.promote("dev", number, number, replaces=manifest(number - 1) if number > 1 else None)
     found = []
     for generation in (4, 5):
-        current, target = _choose(desk.state, "dev", None)
+        way = retreat(desk.state, "dev", "previous")
+        current, target = way.before, way.target
         number = {manifest(one): one for one in (1, 2, 3)}[target.manifest]
         found.append(number)
         desk.rollback("dev", number, generation, replaces=current.manifest, target=target.number)
 
     assert found == [2, 1]
     with pytest.raises(Refused):
-        _choose(desk.state, "dev", None)
+        retreat(desk.state, "dev", "previous")
     desk.promote("dev", 3, 6, replaces=manifest(1))
 
-    assert _choose(desk.state, "dev", None)[1].manifest == manifest(1)
+    assert retreat(desk.state, "dev", "previous").target.manifest == manifest(1)
 
 
 def test_the_past_is_told_by_index_and_by_time() -> None:
@@ -245,7 +247,7 @@ def test_a_state_resolves_by_its_own_names() -> None:
 def test_status_and_log_tell_the_story() -> None:
     """Per stage what is served and why; each decision in a line."""
     desk = story()
-    seen = status(ledger=desk.ledger, genesis=desk.genesis)
+    seen = status(ledger=desk.ledger, genesis=desk.genesis, clock=TickingClock())
     dev, staging, production = seen.stages
 
     assert (dev.generation, dev.model, dev.refusals) == (None, None, 0)

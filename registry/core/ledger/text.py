@@ -1,10 +1,13 @@
 """What people write into the ledger: one printable line; and how a time is spelled there."""
 
+import re
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
+
+from registry.errors import UsageError
 
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -45,3 +48,34 @@ def time_of(moment: str) -> datetime:
         ValueError: It is spelled otherwise.
     """
     return datetime.strptime(moment, _FORMAT).replace(tzinfo=UTC)
+
+
+class NotATime(UsageError):
+    """A time is spelled in another way, or says not in which zone it is."""
+
+
+def read_time(text: str, *, of_day: time = time.min) -> datetime:
+    """The time that a person typed: RFC 3339 with its zone, or a date, which means `of_day` in UTC on it.
+
+    Raises:
+        NotATime: It is neither.
+    """
+    mend = "type a date such as 2026-03-31, or a time such as 2026-03-31T12:00:00Z"
+    try:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            return datetime.combine(datetime.fromisoformat(text), of_day, UTC)
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise NotATime(f"{text!r} is no time", mend=mend) from None
+    if found.tzinfo is None:
+        raise NotATime(f"{text!r} says not in which zone it is", mend="add Z for UTC, or an offset such as +02:00")
+    return found
+
+
+def read_when(text: str) -> datetime | int:
+    """A time as `read_time`, or an entry of the ledger: its index, also as `#N`.
+
+    Raises:
+        NotATime: It is neither.
+    """
+    return int(text.lstrip("#")) if re.fullmatch(r"#?[0-9]{1,18}", text) else read_time(text)

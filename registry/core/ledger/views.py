@@ -82,11 +82,21 @@ class State:
         Raises:
             UnknownReference: There is no such stage.
         """
-        found = [one for one in self.generations(stage) if not one.is_void]
-        if isinstance(when, datetime):
-            moment = moment_of(when)
-            return next((one for one in reversed(found) if one.settled <= moment), None)
-        return next((one for one in reversed(found) if one.index <= when), None)
+        served = self.generations(stage)
+        index = self._index_at(when) if isinstance(when, datetime) else when
+        if self.void and index < len(self.entries):
+            # why anew: what is void now was served then, until the entry that took the key away.
+            past = Past()
+            for link in self.entries[: index + 1]:
+                past.take(link)
+            return past.serving(stage)
+        return next((one for one in reversed(served) if one.index <= index), None)
+
+    def _index_at(self, when: datetime) -> int:
+        """The last entry that was there at a time; -1 if there was none."""
+        moment = moment_of(when)
+        later = (link.entry.index for link in self.entries if link.entry.at > moment)
+        return next(later, len(self.entries)) - 1
 
     def has_served(self, stage: str, manifest: Digest) -> bool:
         """Whether `stage` serves or ever served `manifest`."""
