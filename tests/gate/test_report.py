@@ -130,8 +130,8 @@ def test_a_verdict_that_says_nothing_of_them_has_no_notes() -> None:
 
 
 STRENGTHS = [
-    ("0.0219", "0.0000021", "0.02", "A model exactly at the threshold would pass 2.2 % of the time, "
-     "one worse by 0.02 less than 0.1 %."),
+    ("0.0219", "0.0000021", "0.02", "A model exactly at the threshold would pass 2.2 % of the time; "
+     "one worse by 0.02, less than 0.1 %."),
     ("0.54", None, None, "A model exactly at the threshold would pass 54 % of the time."),
     (None, None, None, ""),
 ]  # fmt: skip

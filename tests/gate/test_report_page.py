@@ -178,8 +178,8 @@ def test_everything_that_happened_is_told() -> None:
         "3 of 20",
         "6.4 %",
         "1 case of slice_with_a_long_name_00 also in the training data sft_math.",
-        "2 of 400 answers",
-        "A model exactly at the threshold would pass 2.2 % of the time, one worse by 0.02 0 %.",
+        "2 of 400",
+        "A model exactly at the threshold would pass 2.2 % of the time; one worse by 0.02, 0 %.",
         "120 and 900",
         f"registry gate --replay {digest_of(full().canonical())}",
     ):

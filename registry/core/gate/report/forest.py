@@ -67,7 +67,7 @@ class Panel:
 def panel(one: Panel) -> Markup:
     """A panel as a table: what, the drawing, the numbers; the scale below."""
     scale = one.scale([value for row in one.rows for value in row.numbers] or [0.0])
-    heads = (tag("th", text, scope="col", class_=kind) for text, kind in _heads(one.rows))
+    heads = (tag("th" if text else "td", text, class_=kind) for text, kind in _heads(one.rows))
     foot = tag("tr", tag("td"), tag("td", axis(scale), class_="plot"), tag("td"), tag("td"), class_="axis")
     body = [_line(row, scale) for row in one.rows]
     caption = tag("caption", tag("strong", one.heading), " ", tag("span", one.note))

@@ -67,13 +67,13 @@ def notes(verdict: Verdict) -> tuple[str, ...]:
 def loss_lines(verdict: Verdict) -> tuple[str, ...]:
     """The slices that lost answers, one a line."""
     return tuple(
-        f"{one.slice} lost {lost_of(one)}; they count as failures." for one in verdict.slices or () if one.lost
+        f"{one.slice} lost {lost_of(one)} answers; they count as failures." for one in verdict.slices or () if one.lost
     )
 
 
 def lost_of(one: SliceResult) -> str:
     """How many answers a slice lost, of how many."""
-    return f"{one.lost or 0:,} of {one.scheduled:,} answers"
+    return f"{one.lost or 0:,} of {one.scheduled:,}"
 
 
 def leak_lines(verdict: Verdict) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ def strength_of(rule: RuleVerdict) -> str:
     if rule.chance_one_margin_worse is None:
         return f"{told}."
     worse = f"one worse by {near(rule.margin)}" if rule.margin else "one margin worse"
-    return f"{told}, {worse} {percent(rule.chance_one_margin_worse)}."
+    return f"{told}; {worse}, {percent(rule.chance_one_margin_worse)}."
 
 
 def percent(chance: str) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, inf, isfinite, log, log10
 
-_APART = 0.13
-"""How far apart two labelled ticks are at least, as a share of the width: a phone has room for seven."""
+_APART, _WIDE_APART = 0.13, 0.17
+"""How far apart two labelled ticks are at least, as a share of the width: a phone has room for seven, or for five of
+the longer labels."""
 
 _RATES = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
           0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1)  # fmt: skip
@@ -55,7 +56,7 @@ def shares(values: Sequence[float]) -> Scale:
     """A scale for a number as a share of the limit that was set for it, which always shows the limit."""
     finite = [value for value in values if isfinite(value)]
     low, high = _enclosing([*finite, 1.1], _SHARES)  # why 1.1: there is always room on the wrong side of the limit
-    return _labelled(float, (low, high), (1, low, high, *_SHARES), write=lambda share: f"{share * 100:g} %")
+    return _labelled(float, (low, high), (1, *_SHARES), apart=_WIDE_APART, write=lambda share: f"{share * 100:g} %")
 
 
 def _enclosing(values: Sequence[float], steps: Sequence[float]) -> tuple[float, float]:
@@ -70,13 +71,14 @@ def _labelled(
     ends: tuple[float, float],
     dearest: Sequence[float],
     *,
+    apart: float = _APART,
     write: Callable[[float], str] = lambda value: f"{value:g}",
 ) -> Scale:
     """A scale with ticks at both ends, and between them at the dearest numbers for which there is room."""
     scale = Scale(bend, *ends, ticks=())
     taken: list[float] = []
     for value in (*ends, *dearest):
-        if ends[0] <= value <= ends[1] and all(abs(scale.place(value) - scale.place(one)) >= _APART for one in taken):
+        if ends[0] <= value <= ends[1] and all(abs(scale.place(value) - scale.place(one)) >= apart for one in taken):
             taken.append(value)
     return Scale(bend, *ends, ticks=tuple((value, write(value)) for value in sorted(taken)))
 

@@ -84,16 +84,17 @@ def slices(verdict: Verdict) -> list[Markup]:
     used = {one.slice: one for one in verdict.attempts or ()}
     rows = [tag("tr", *_slice(one, used.get(one.slice))) for one in verdict.slices]
     if not used:
-        return [_table(("slice", "lost", "digest"), rows)]
-    heads = ("slice", "lost", "digest", "candidate", "look", "luck")
+        return [_table(("slice", "lost answers", "digest"), rows)]
+    heads = ("slice", "lost answers", "candidate", "look", "luck", "digest")
     return [_table(heads, rows), tag("p", _USE.format(verdict.stage), class_="soft")]
 
 
 def _slice(one: SliceResult, used: Attempts | None) -> list[Markup]:
-    cells = [lost_of(one), tag("code", short(one.digest))]
+    cells = [lost_of(one)]
     if used:
         tried, looks = f"{used.attempt:,} of {used.allowed:,}", f"{used.look:,} of {used.looks:,}"
         cells += [tried, looks, percent(used.risk)]
+    cells.append(tag("code", short(one.digest)))
     return [tag("th", one.slice, scope="row"), *(tag("td", cell) for cell in cells)]
 
 
@@ -153,4 +154,11 @@ def _digest(found: str | None) -> Markup:
 
 def _table(heads: Sequence[str], rows: Sequence[Markup]) -> Markup:
     head = tag("thead", tag("tr", *(tag("th", head, scope="col") for head in heads)))
-    return tag("div", tag("table", head, tag("tbody", *rows), class_="list"), class_="wide", tabindex="0")
+    return tag(
+        "div",
+        tag("table", head, tag("tbody", *rows), class_="list"),
+        class_="wide",
+        role="group",
+        aria_label=f"table by {heads[0]}",
+        tabindex="0",
+    )

@@ -30,7 +30,7 @@ caption{text-align:left;padding:0 0 .4rem}
 caption span{color:var(--soft);font-size:.875rem}
 th,td{text-align:left;vertical-align:middle;padding:.35rem .75rem .35rem 0;font-weight:400}
 th:last-child,td:last-child{padding-right:0}
-thead th{color:var(--soft);font-size:.8125rem;border-bottom:1px solid var(--line)}
+thead th,thead td{color:var(--soft);font-size:.8125rem;border-bottom:1px solid var(--line)}
 .list tbody tr{border-bottom:1px solid var(--grid)}
 .wide{overflow-x:auto}.list thead th,.list td{overflow-wrap:normal}.list th:first-child{min-width:7rem}
 .forest{table-layout:fixed}
@@ -71,6 +71,7 @@ summary{cursor:pointer}
 .digests{grid-template-columns:1fr;gap:0}.digests dd{margin-bottom:.4rem}}
 @media print{:root{--paper:#fff;--ink:#000;--soft:#444;--line:#bbb;--grid:#ddd;--zone:#e7f0f8;
 --pass:#0b5fa5;--fail:#b93a0b;--inconclusive:#7a5b00;--plain:#000}body{font-size:10.5pt}main{max-width:none;padding:0}
-*{print-color-adjust:exact;-webkit-print-color-adjust:exact}tr,.rules li,.reasons li{break-inside:avoid}
+*{print-color-adjust:exact;-webkit-print-color-adjust:exact}tr,.forest,.rules li,.reasons li{break-inside:avoid}
+.forest tfoot{display:table-row-group}.axis text{font-size:8px}.forest td.told,.forest td.before{font-size:.75rem}
 h2,caption{break-after:avoid}}
 """
