@@ -102,8 +102,23 @@ class LedgerFile(Protocol):
         """Put `data` in the place of the checkpoint, durably: a reader gets the old one or this one, whole."""
 
 
+class HeadSigner(Protocol):
+    """A private head key: it signs checkpoints."""
+
+    @property
+    def public(self) -> bytes:
+        """The public key, 32 bytes."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Ed25519 over `message`, 64 bytes."""
+
+
 class Signer(Protocol):
     """A private key that signs, and says which key it is."""
+
+    @property
+    def head(self) -> HeadSigner | None:
+        """The head key that goes with it; None for who signs no checkpoints."""
 
     @property
     def key_id(self) -> str:

@@ -20,6 +20,7 @@ from registry.errors import IntegrityError, UsageError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 KEY_VARIABLE = "REGISTRY_KEY"
 """The environment's name for the path of the key file."""
@@ -60,6 +61,26 @@ class KeyNotOpened(IntegrityError):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class FileHead:
+    """The head key of an opened key: Ed25519, for the ledger's checkpoints and nothing else."""
+
+    _private: "Ed25519PrivateKey"
+
+    @property
+    def public(self) -> bytes:
+        """The public key, 32 bytes."""
+        return self._private.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        """Ed25519 over `message`, 64 bytes."""
+        return self._private.sign(message)
+
+    def __repr__(self) -> str:
+        """The key's name, and nothing of the key."""
+        return f"FileHead({self.public.hex()[:12]})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class FileSigner:
     """An opened private key. Make it with `load_key`."""
 
@@ -77,6 +98,23 @@ class FileSigner:
         from cryptography.hazmat.primitives.hashes import SHA256
 
         return self._private.sign(message, ECDSA(SHA256(), deterministic_signing=True))
+
+    @property
+    def head(self) -> FileHead:
+        """The head key that goes with this key, the same each time.
+
+        It is derived from the private key, so there is no second secret to keep. To sign checkpoints where nobody may
+        decide, make a key of its own, give it no role, and name its head key in the policy.
+
+        Source: RFC 5869, HKDF.
+        """
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        secret = self._private.private_numbers().private_value.to_bytes(32, "big")
+        seed = HKDF(SHA256(), length=32, salt=None, info=b"lockstep-registry head key 1").derive(secret)
+        return FileHead(Ed25519PrivateKey.from_private_bytes(seed))
 
     def __repr__(self) -> str:
         """The key's name, and nothing of the key."""

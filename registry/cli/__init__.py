@@ -14,6 +14,7 @@ from registry.cli.decide import approve_command, hold_command, resume_command, r
 from registry.cli.deploy import bundle_command, pull_command
 from registry.cli.gate import gate_command, promote_command
 from registry.cli.init import init_command, key_app
+from registry.cli.ledger import ledger_app, prove_command, verify_proof_command
 from registry.cli.log import log_command
 from registry.cli.output import complain, talk
 from registry.cli.pin import add_command, pin_command, show_command
@@ -37,6 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(key_app, name="key")
+app.add_typer(ledger_app, name="ledger")
 COMMANDS: dict[str, Callable[..., None]] = {
     "init": init_command,
     "pin": pin_command,
@@ -54,6 +56,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "log": log_command,
     "at": at_command,
     "verify": verify_command,
+    "prove": prove_command,
+    "verify-proof": verify_proof_command,
     "bundle": bundle_command,
     "pull": pull_command,
     "push": push_command,

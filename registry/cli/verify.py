@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from registry.cli.ledger import audited
 from registry.cli.output import Json, data, document, size, talk
 from registry.cli.project import project
-from registry.errors import UsageError
+from registry.errors import IntegrityError, UsageError
 
 if TYPE_CHECKING:
     from registry.core.health import Health, Report
@@ -20,6 +21,7 @@ MENDS: "dict[Health, str]" = {
     "data-loss": "run `registry repair --from` another store, a host, a bundle or a DVC cache",
     "tampering": "keep this copy as it is, and compare the ledger with a host's or another copy",
 }
+Ledger = Annotated[bool, typer.Option("--ledger", help="Check the ledger alone: chain, tree, signatures, checkpoint.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Only look whether each blob is there and has its size.")]
 ReadData = Annotated[bool, typer.Option("--read-data", help="Hash every blob. This is what is done by default.")]
 Subset = Annotated[
@@ -33,6 +35,7 @@ def verify_command(
     quick: Quick = False,
     read_data: ReadData = False,
     subset: Subset = None,
+    ledger: Ledger = False,
     as_json: Json = False,
 ) -> None:
     """Check the whole ledger, and hash every blob again.
@@ -40,6 +43,9 @@ def verify_command(
     Exits with 0 if no fault was found, 3 if what was found can be put right from here, 4 if something could not be
     checked, 5 if data is lost here, 7 if the ledger was tampered with; the worst of them counts.
     """
+    if ledger:
+        _verify_ledger(context, as_json)
+        return
     if sum((quick, read_data, subset is not None)) > 1:
         raise UsageError("how much to read is said twice", mend="give one of --quick, --read-data, --read-data-subset")
     report = project(context).verify(quick=quick, subset=subset)
@@ -76,3 +82,12 @@ def _verdict(report: "Report") -> str:
         return "no fault found in what was checked" if report.unchecked else "clean"
     ledger = ", ledger broken" if report.breach else ""
     return f"NOT CLEAN, {report.health}: {len(report.faults)} faults{ledger}\n  mend: {MENDS[report.health]}"
+
+
+def _verify_ledger(context: typer.Context, as_json: bool) -> None:
+    try:
+        found = project(context).audit()
+    except IntegrityError as error:
+        error.exit_code = EXITS["tampering"]
+        raise
+    data(document("registry.audited/1", found) if as_json else audited(found))

@@ -1,21 +1,22 @@
 """Append one decision to the ledger: the only step that commits, shared by every verb that decides."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from registry.core.digest import Digest
-from registry.core.ledger.chain import Chain, Link
+from registry.core.ledger.chain import Link
 from registry.core.ledger.entry import MAX_BYTES, Entry, statement_of
 from registry.core.ledger.envelope import pae, seal
-from registry.core.ledger.text import moment_of
+from registry.core.ledger.text import moment_of, time_of
 from registry.core.ledger.views import State, read_state, state_after
 from registry.core.record import faults_of
-from registry.errors import ConflictError, Refused, UsageError
+from registry.errors import ConflictError, Refused, RegistryError, UsageError
 from registry.ports import Clock, LedgerFile, Signer
+from registry.verbs.checkpoint import publish, read_chain
 
 ATTEMPTS = 32
 """How often an entry is decided on anew because another writer was faster, before we give up."""
@@ -69,15 +70,14 @@ def append(decide: Callable[[State], Entry | None], *, ledger: LedgerFile, genes
 
     Raises:
         LedgerLost, Breach: The ledger cannot be read or believed.
+        Forked, FastForwarded: A head key signed other entries than these, or more.
         UsageError: The entry would be too long, or has text that is not one printable line.
         NotYours: The policy does not let the signer write this.
         TooBusy: Another writer was faster 32 times.
     """
     for _ in range(ATTEMPTS):
-        chain = Chain(genesis)
-        for data in ledger.read():
-            chain.extend(data)
-        state = state_after(chain.past)
+        chain = read_chain(ledger, genesis)
+        state = state_after(chain.past, chain.tree)
         with spelled():
             entry = decide(state)
         if entry is None:
@@ -86,7 +86,10 @@ def append(decide: Callable[[State], Entry | None], *, ledger: LedgerFile, genes
         # why: what we would refuse to read must never be written; a slip here would break the ledger for everybody.
         link = chain.extend(data)
         if ledger.put_if_absent(entry.index, data):
-            return Appended(link, state_after(chain.past))
+            # why: the entry is written, and a checkpoint that lags behind is no fault; the next writer mends it.
+            with suppress(RegistryError):
+                publish(chain, ledger=ledger, signer=signer, time=int(time_of(entry.at).timestamp()))
+            return Appended(link, state_after(chain.past, chain.tree))
     raise TooBusy("the ledger was never free", why=f"other writers were faster {ATTEMPTS} times", mend="try again")
 
 

@@ -1,5 +1,6 @@
 """Start a ledger: write its genesis, the policy that says who may do what."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from registry.core.digest import Digest, digest_of, short
@@ -7,9 +8,11 @@ from registry.core.ledger.chain import Chain, LedgerLost
 from registry.core.ledger.entry import PolicyEntry, moment_of, statement_of
 from registry.core.ledger.envelope import pae, seal
 from registry.core.ledger.policy import ROOT, Policy
-from registry.errors import ConflictError, UsageError
+from registry.core.ledger.text import time_of
+from registry.errors import ConflictError, RegistryError, UsageError
 from registry.ports import Clock, LedgerFile, Signer
 from registry.verbs.append import spelled
+from registry.verbs.checkpoint import publish
 
 
 class AlreadyAnother(ConflictError):
@@ -53,12 +56,15 @@ def init(
         entry = PolicyEntry(index=0, actor=actor, at=moment_of(clock.now()), policy=policy)
     payload = statement_of(entry)
     data = seal(payload, {signer.key_id: signer.sign(pae(payload))})
-    Chain(digest_of(data)).extend(data)  # why: what we would refuse to read must never be written
+    chain = Chain(digest_of(data))
+    chain.extend(data)  # why: what we would refuse to read must never be written
     found = ledger.read()
     # why pinned too: the ledger that was pinned is gone, and a new one in its place would hide that.
     if not found and pinned is not None:
         raise LedgerLost(short(pinned))
     if not found and ledger.put_if_absent(0, data):
+        with suppress(RegistryError):  # why: the ledger is there, and whoever writes next signs how far it goes
+            publish(chain, ledger=ledger, signer=signer, time=int(time_of(entry.at).timestamp()))
         return Started(digest_of(data), was_there=False)
     return _accept((found or ledger.read())[0], policy, pinned)
 
@@ -69,8 +75,13 @@ def _accept(data: bytes, policy: Policy, pinned: Digest | None) -> Started:
     link = Chain(genesis).extend(data)
     if pinned is not None and pinned != genesis:
         raise AlreadyAnother("another ledger was pinned", why=f"pinned is {short(pinned)}, here is {short(genesis)}")
-    if not isinstance(link.entry, PolicyEntry) or link.entry.policy != policy:
+    if not isinstance(link.entry, PolicyEntry) or _without_head(link.entry.policy) != _without_head(policy):
         why = f"its genesis {short(genesis)} has another policy (other keys, roles or stages)"
         mend = "to use it, pin that genesis in registry.toml; to start your own, choose another place"
         raise AlreadyAnother("there is a ledger here already", why=why, mend=mend)
     return Started(genesis, was_there=True)
+
+
+def _without_head(policy: Policy) -> Policy:
+    # why: a ledger that was started before there were checkpoints is the one that was asked for all the same.
+    return policy.model_copy(update={"head": None})

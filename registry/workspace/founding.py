@@ -67,7 +67,7 @@ def found(root: Path, ask: Callable[[str], str] | None = None, *, place: str | N
     where = find_place(place, root, os.environ)
     signer = open_key(find_key(os.environ), ask)
     started = init(
-        one_key_policy(signer.public_pem),
+        one_key_policy(signer.public_pem, head=signer.head.public),
         ledger=open_ledger(where, os.environ),
         signer=signer,
         clock=SystemClock(),

@@ -12,6 +12,7 @@ from registry.core.ledger.checks import check
 from registry.core.ledger.entry import MAX_BYTES, Entry, PolicyEntry, entry_of
 from registry.core.ledger.entry import Link as Link
 from registry.core.ledger.envelope import BadEnvelope, BadSignature, MisnamedKey, Verified, open_unverified, verify
+from registry.core.ledger.merkle import Frontier
 from registry.core.ledger.past import Past
 from registry.core.ledger.policy import Policy
 from registry.errors import IntegrityError
@@ -43,20 +44,44 @@ class Head:
     digest: Digest
 
 
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A ledger as it was at one size: the root of its tree, 32 bytes, and the policy after its last entry."""
+
+    size: int
+    root: bytes
+    policy: Policy
+
+
 @dataclass(slots=True)
 class Chain:
-    """A ledger being verified, entry by entry. `past` is what the verified entries say.
+    """A ledger being verified, entry by entry. `past` is what the verified entries say, `tree` the tree over them.
 
-    `genesis` is the pinned digest of entry 0, which names the ledger.
+    `genesis` is the pinned digest of entry 0, which names the ledger. Of each size in `wanted` the tree and the policy
+    are kept in `points`, once it is reached: so that a checkpoint of that size can be judged.
     """
 
     genesis: Digest
     past: Past = field(default_factory=Past)
+    tree: Frontier = field(default_factory=Frontier)
+    wanted: frozenset[int] = frozenset()
+    points: dict[int, Point] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
         """Entries that were verified: the index of the next one."""
-        return len(self.past.links)
+        return self.tree.size
+
+    @property
+    def now(self) -> Point:
+        """The ledger as it is after the last entry.
+
+        Raises:
+            LedgerLost: There are none.
+        """
+        if self.past.policy is None:
+            raise LedgerLost(short(self.genesis))
+        return Point(self.count, self.tree.root, self.past.policy)
 
     def extend(self, data: bytes) -> Link:
         """Verify the next entry from its exact stored bytes. After a breach the chain is of no more use.
@@ -64,18 +89,35 @@ class Chain:
         Raises:
             Breach: The entry breaks the ledger; the class says how.
         """
-        index = self.count
-        policy = self.past.policy or _genesis_policy(data, self.genesis)
-        verified = _verify(index, data, policy)
-        entry = _parse(index, verified.payload)
-        key_ids = _signers(data, verified, index=index, entry=entry)
-        _check_place(self.past, entry)
-        if not policy.may(entry.role, key_ids):
-            raise NotAllowed(index, f"who signed it may not {entry.action}", why=f"{entry.role} did not sign")
-        link = Link(entry, digest_of(data), key_ids)
+        link = open_entry(data, self.count, self.past.policy or genesis_policy(data, self.genesis))
+        _check_place(self.past, link.entry)
         check(link, self.past)
         self.past.take(link)
+        self.tree = self.tree.extend((data,))
+        if self.count in self.wanted:
+            self.points[self.count] = self.now
         return link
+
+
+def open_entry(data: bytes, index: int, policy: Policy) -> Link:
+    """Open an entry, and check that who signed it may do what it does. Whether it follows is another question.
+
+    Args:
+        data: Its exact stored bytes.
+        index: Where it stands.
+        policy: The one in force there.
+
+    Raises:
+        Breach: It is no entry, or was not signed by who may.
+    """
+    verified = _verify(index, data, policy)
+    entry = _parse(index, verified.payload)
+    key_ids = _signers(data, verified, index=index, entry=entry)
+    if entry.index != index:
+        raise WrongIndex(index, f"it says that it is entry {entry.index}")
+    if not policy.may(entry.role, key_ids):
+        raise NotAllowed(index, f"who signed it may not {entry.action}", why=f"{entry.role} did not sign")
+    return Link(entry, digest_of(data), key_ids)
 
 
 def check_chain(entries: Iterable[bytes], genesis: Digest) -> Iterator[Link]:
@@ -115,8 +157,13 @@ def check_extends(links: Iterable[Link], seen: Head) -> None:
     raise Replayed("the ledger is older than what was seen before", why=f"entry {seen.index} is not in it")
 
 
-def _genesis_policy(data: bytes, genesis: Digest) -> Policy:
-    """The policy in entry 0, believed because its digest is pinned; its signature is checked like every other."""
+def genesis_policy(data: bytes, genesis: Digest) -> Policy:
+    """The policy in entry 0, believed because its digest is pinned; its signature is checked like every other.
+
+    Raises:
+        WrongGenesis: The bytes have another digest, or are no policy.
+        UnreadableEntry: They are no entry.
+    """
     if (found := digest_of(data)) != genesis:
         raise WrongGenesis(0, "this is not the ledger that was pinned", why=f"its digest is {found}, not {genesis}")
     try:
@@ -129,11 +176,9 @@ def _genesis_policy(data: bytes, genesis: Digest) -> Policy:
 
 
 def _check_place(past: Past, entry: Entry) -> None:
-    index, last = len(past.links), past.links[-1].digest if past.links else None
-    if entry.index != index:
-        raise WrongIndex(index, f"it says that it is entry {entry.index}")
+    last = past.links[-1].digest if past.links else None
     if entry.previous != last:
-        raise BrokenLink(index, "it does not follow the entry before it", why=f"it follows {entry.previous}")
+        raise BrokenLink(entry.index, "it does not follow the entry before it", why=f"it follows {entry.previous}")
 
 
 def _verify(index: int, data: bytes, policy: Policy) -> Verified:

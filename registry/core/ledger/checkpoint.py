@@ -9,11 +9,14 @@ Source: https://c2sp.org/tlog-checkpoint, as of v1.
 import base64
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from registry.core.digest import Digest, hex_of
 from registry.core.ledger.merkle import HASH_BYTES
 from registry.core.ledger.note import PLAIN, TIMED, BadNote, Note, NoteKey, NoteLine, open_note, read_note, sign_note
+from registry.core.ledger.text import moment_of
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
@@ -52,6 +55,11 @@ class SignedCheckpoint:
     checkpoint: Checkpoint
     time: int | None
     strangers: int
+
+    @property
+    def at(self) -> str | None:
+        """The time, as entries spell it."""
+        return moment_of(datetime.fromtimestamp(self.time, UTC)) if self.time is not None else None
 
 
 def origin_of(genesis: Digest) -> str:
@@ -96,6 +104,17 @@ def open_checkpoint(data: bytes, *, genesis: Digest, keys: Iterable[bytes]) -> S
     return SignedCheckpoint(checkpoint, max(opened.times.values(), default=None), len(opened.strangers))
 
 
+def without_strangers(data: bytes, *, genesis: Digest, keys: Iterable[bytes]) -> bytes:
+    """A checkpoint with the lines of `keys` alone, so that nothing in it is unverified.
+
+    Raises:
+        BadNote, NotSigned: As `open_checkpoint`.
+    """
+    strangers = open_note(data, [key for public in keys for key in _both(origin_of(genesis), public)]).strangers
+    note = read_note(data)
+    return Note(note.text, tuple(line for line in note.lines if line not in strangers)).data
+
+
 def sign_checkpoint(
     checkpoint: Checkpoint, public: bytes, sign: Callable[[bytes], bytes], *, time: int, before: bytes | None = None
 ) -> bytes:
@@ -106,13 +125,13 @@ def sign_checkpoint(
         public: The head key, 32 bytes.
         sign: Makes an Ed25519 signature with it.
         time: Seconds since 1970.
-        before: The checkpoint that this one takes the place of. If it says the same, the lines of others on it still
-            hold, and are kept as they stand.
+        before: What this one takes the place of. If it is a checkpoint that says the same, the lines of others on it
+            still hold, and are kept as they stand.
     """
     lines = [sign_note(checkpoint.text, key, sign, time=time) for key in _both(checkpoint.origin, public)]
-    others = read_note(before) if before is not None else None
-    if others is not None and others.text == checkpoint.text:
-        lines += [line for line in others.lines if not _is_among(line, lines)]
+    with suppress(BadNote):
+        others = read_note(before or b"")
+        lines += [line for line in others.lines if others.text == checkpoint.text and not _is_among(line, lines)]
     return Note(checkpoint.text, tuple(lines)).data
 
 

@@ -83,9 +83,18 @@ def prove_inclusion(entries: Sequence[bytes], index: int) -> tuple[bytes, ...]:
     Raises:
         BadProof: There is no such entry.
     """
-    if not 0 <= index < len(entries):
-        raise BadProof(f"entry {index} is not in a tree of {len(entries)}")
-    return _path([leaf_hash(entry) for entry in entries], index)
+    return prove_leaf([leaf_hash(entry) for entry in entries], index)
+
+
+def prove_leaf(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
+    """Prove an inclusion as `prove_inclusion` does, where only the entries' leaf hashes are at hand.
+
+    Raises:
+        BadProof: There is no such entry.
+    """
+    if not 0 <= index < len(leaves):
+        raise BadProof(f"entry {index} is not in a tree of {len(leaves)}")
+    return _path(leaves, index)
 
 
 def check_inclusion(entry: bytes, index: int, proof: Sequence[bytes], *, size: int, root: bytes) -> None:

@@ -21,6 +21,9 @@ PLAIN: Literal[1] = 1
 TIMED: Literal[4] = 4
 """The type byte of an Ed25519 cosignature: over the text and the time at which it was made."""
 
+MAX_TIME = 253_402_300_799
+"""The latest time that a signature may say, in seconds since 1970: the last second of the year 9999."""
+
 MAX_BYTES = 65_536
 MAX_SIGNATURES = 64
 _DASH = "— "
@@ -186,7 +189,7 @@ def _check(key: NoteKey, signature: bytes, text: str) -> int:
     skipped = 0 if key.kind == PLAIN else _TIME_BYTES
     time = int.from_bytes(signature[:skipped], "big")
     try:
-        if len(signature) != skipped + _SIGNATURE_BYTES or time >= 1 << 63:
+        if len(signature) != skipped + _SIGNATURE_BYTES or time > MAX_TIME:
             raise InvalidSignature
         Ed25519PublicKey.from_public_bytes(key.public).verify(signature[skipped:], _message(text, key.kind, time))
     except InvalidSignature:

@@ -1,6 +1,6 @@
 """The past: what the entries so far say, gathered one by one; what the next is checked against, and views show."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
@@ -192,8 +192,20 @@ def _void_entries(links: Iterable[Link], revocations: dict[str, int]) -> Iterato
     policy: Policy | None = None
     for link in links:
         entry = link.entry
-        lost = {key_id for key_id in link.key_ids if revocations.get(key_id, entry.index + 1) <= entry.index}
         if isinstance(entry, PolicyEntry):
             policy = entry.policy
-        elif lost and policy is not None and not policy.may(entry.role, link.key_ids - lost):
+        elif policy is not None and is_void(link, policy, revocations):
             yield entry.index
+
+
+def is_void(link: Link, policy: Policy, revocations: Mapping[str, int]) -> bool:
+    """Whether too few keys signed an entry, if what revoked keys signed is left out.
+
+    Args:
+        link: The entry.
+        policy: The one that was in force for it.
+        revocations: Key id to the index from which on its signatures count for nothing, as of now.
+    """
+    entry = link.entry
+    lost = {key_id for key_id in link.key_ids if revocations.get(key_id, entry.index + 1) <= entry.index}
+    return bool(lost) and not isinstance(entry, PolicyEntry) and not policy.may(entry.role, link.key_ids - lost)

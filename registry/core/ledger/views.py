@@ -7,13 +7,17 @@ from datetime import datetime
 from registry.core.digest import Digest
 from registry.core.ledger.assent import Assent, assent_of
 from registry.core.ledger.chain import Head, LedgerLost, check_chain
+from registry.core.ledger.checkpoint import SignedCheckpoint
 from registry.core.ledger.entry import Hold, Judge, Link, Revoke, Waive
+from registry.core.ledger.merkle import Frontier
 from registry.core.ledger.names import Names, UnknownReference, nearest
 from registry.core.ledger.past import Generation as Generation
 from registry.core.ledger.past import Look, Past
 from registry.core.ledger.policy import Policy, approver
 from registry.core.ledger.text import moment_of
 from registry.core.pin import Pin
+
+_NO_TREE = Frontier()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,8 @@ class State:
     `models` has each name's manifests, newest last; `pins` every registered artefact, newest last; `tips` the digest
     of each stage's last entry. `looks` are the judgements, the oldest first, `revoked` and `holds` the entries that
     revoked a manifest and hold a stage. `makers` and `votes` are behind `assent`, `waives` behind `waivers`. `void` are
-    the indexes of entries that no longer count.
+    the indexes of entries that no longer count. `tree` is the tree over the entries' bytes; `signed` the checkpoint
+    that lies beside them, where it was looked for.
     """
 
     entries: tuple[Link, ...]
@@ -40,6 +45,8 @@ class State:
     votes: Mapping[tuple[str, Digest], Mapping[str, Link]]
     waives: Mapping[Digest, Waive]
     void: frozenset[int]
+    tree: Frontier = _NO_TREE
+    signed: SignedCheckpoint | None = None
 
     @property
     def head(self) -> Head:
@@ -171,8 +178,13 @@ def state_of(links: Iterable[Link]) -> State:
     return state_after(past)
 
 
-def state_after(past: Past) -> State:
+def state_after(past: Past, tree: Frontier = _NO_TREE, signed: SignedCheckpoint | None = None) -> State:
     """Say what the past says, as it is now; what is added to it later changes nothing here.
+
+    Args:
+        past: What the entries say.
+        tree: The tree over their bytes.
+        signed: The checkpoint, where it was looked for and holds.
 
     Raises:
         LedgerLost: It has no entries.
@@ -194,4 +206,6 @@ def state_after(past: Past) -> State:
         votes={of: dict(found) for of, found in past.approvals.items()},
         waives=dict(past.waivers),
         void=past.void,
+        tree=tree,
+        signed=signed,
     )
