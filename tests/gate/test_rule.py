@@ -67,7 +67,6 @@ MALFORMED = [
     ("no_regressions_on: [math_basic]", 20, "cannot stand here"),
     ("no_regressions_on: ['a' 'b']", 24, "cannot stand here"),
     ("delta.success@1(division_hard).point >= 0.07", 6, "needs its slice in braces"),
-    ("delta.success@1.point >= 0.07", 6, "needs its slice in braces"),
     ("success@1{division_hard}.point >= 0.07", 0, "braces belong to a delta"),
     ("aggregate.success@1(math_basic).point >= 0.07", 10, "aggregate takes no slice"),
     ("__import__('os').point >= 1", 11, "cannot stand here"),

@@ -93,7 +93,7 @@ class _Rows:
     part: SliceRows
     at: Counts
     status: bytes
-    steps: Counts
+    counts: tuple[Counts, Counts, Counts]
     findings: Mapping[str, _Finding]
 
     def write(self) -> None:
@@ -101,7 +101,8 @@ class _Rows:
         part, at = self.part, self.at
         status = _codes(self.status)
         success = status == OK
-        _view(part.status)[at], part.steps[at] = status, self.steps
+        _view(part.status)[at] = status
+        part.steps[at], part.prompt_tokens[at], part.completion_tokens[at] = self.counts
         for name, finding in self.findings.items():
             verdict, column = _codes(finding.verdict), part.findings[name]
             success &= verdict == PASSED
@@ -119,7 +120,7 @@ def _rows(part: SliceRows, text: str, sheet: Sheet) -> _Rows | None:
     found = _row_pattern(part.slice.name, *part.findings).findall(text)
     if not found:
         return None
-    adapters, cases, *fields, samples, statuses, steps = zip(*found, strict=True)
+    adapters, cases, completions, *fields, prompts, samples, statuses, steps = zip(*found, strict=True)
     name = part.slice.name
     at = _places(part, _counts(samples), list(map(sheet.places[name].get, cases)))
     status = bytes(map(STATUS.__getitem__, statuses))
@@ -133,7 +134,8 @@ def _rows(part: SliceRows, text: str, sheet: Sheet) -> _Rows | None:
         and bool((is_answered | (_codes(status) != OK)).all())
     )
     findings = dict(zip(sorted(part.findings), found_by, strict=True))
-    return _Rows(part, at, status, _counts(steps), findings) if is_fit and at is not None else None
+    counts = (_counts(steps), _counts(prompts), _counts(completions))
+    return _Rows(part, at, status, counts, findings) if is_fit and at is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +172,11 @@ def _timings(part: SliceRows, text: str, sheet: Sheet) -> _Timings | None:
 
 @lru_cache(maxsize=256)
 def _row_pattern(name: str, *verifiers: str) -> re.Pattern[str]:
-    """Fields: adapter, case, four for each verifier in order of their names, sample, status, steps."""
+    """Fields: adapter, case, completion tokens, four of each verifier by name, prompt tokens, sample, status, steps."""
     findings = ",".join(f'"{re.escape(verifier)}":{_FINDING}' for verifier in sorted(verifiers))
     return re.compile(
-        rf'^\{{(?:"adapter":"({_PLAIN}++)",)?"case":"({_PLAIN}*+)","completion_tokens":{_COUNT},'
-        rf'"findings":\{{(?:{findings})?\}},"prompt_tokens":{_COUNT},"sample":({_COUNT}),"slice":"{re.escape(name)}",'
+        rf'^\{{(?:"adapter":"({_PLAIN}++)",)?"case":"({_PLAIN}*+)","completion_tokens":({_COUNT}),'
+        rf'"findings":\{{(?:{findings})?\}},"prompt_tokens":({_COUNT}),"sample":({_COUNT}),"slice":"{re.escape(name)}",'
         rf'"status":"{_STATUS}","steps":({_COUNT}),"transcript":\[(?:{_SAID}(?:,{_SAID})*+)?\]\}}\n',
         re.MULTILINE,
     )

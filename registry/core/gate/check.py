@@ -8,9 +8,21 @@ from registry.core.document import did_you_mean
 from registry.core.gate import exact
 from registry.core.gate.gatefile import Gate, GateFile, Placed
 from registry.core.gate.measure import aggregate, estimate
-from registry.core.gate.metric import AGGREGATE_STATISTICS, CANARY, DELTA_STATISTICS, METRICS, STATISTICS, Hits, Metric
+from registry.core.gate.metric import (
+    AGGREGATE_STATISTICS,
+    CANARY,
+    DELTA_STATISTICS,
+    PAIRED,
+    PAIRED_STATISTICS,
+    SHARES,
+    STATISTICS,
+    Metric,
+    find_metric,
+    known_metrics,
+)
 from registry.core.gate.power import least_to_pass
 from registry.core.gate.rule import Comparison, NoRegressions, Word
+from registry.core.gate.sample import Hits
 from registry.core.heldout.suite import Slice, Suite
 
 Fault = tuple[int, str, str]
@@ -91,18 +103,20 @@ def _faults_of(placed: Placed, plan: Plan, *, weights_are_known: bool) -> Iterat
 
 def metric_of(rule: Comparison) -> Metric:
     """The table's line for a rule whose names were checked."""
-    return (CANARY if rule.scope == "canary" else METRICS)[rule.metric.text]
+    found = CANARY.get(rule.metric.text) if rule.scope == "canary" else find_metric(rule.metric.text)
+    assert found is not None
+    return found
 
 
 def _metric_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
-    table = CANARY if rule.scope == "canary" else METRICS
-    name = rule.metric.text
-    if name not in table:
-        what = f"there is no {'canary ' if rule.scope == 'canary' else ''}metric {name!r}"
-        yield rule.metric.at, what, did_you_mean(name, list(table))
-    elif rule.scope in {"aggregate", "delta"} and table[name].kind not in {"rate", "calls"}:
-        yield rule.metric.at, f"{name} is no rate", f"{rule.scope} compares rates only"
-    elif rule.scope == "aggregate" and table[name].arguments:
+    is_canary, name = rule.scope == "canary", rule.metric.text
+    metric = CANARY.get(name) if is_canary else find_metric(name)
+    if metric is None:
+        known = list(CANARY) if is_canary else known_metrics(plan.suite.slices)
+        yield rule.metric.at, f"there is no {'canary ' * is_canary}metric {name!r}", did_you_mean(name, known)
+    elif rule.scope == "aggregate" and metric.kind not in SHARES:
+        yield rule.metric.at, f"{name} is no rate", "aggregate is a weighted mean of rates only"
+    elif rule.scope == "aggregate" and metric.arguments:
         yield rule.metric.at, f"{name} takes an argument", "ask each slice for it, in a rule of its own"
 
 
@@ -113,17 +127,29 @@ def _slice_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
     if rule.scope == "aggregate":
         lacking = [part for part in plan.weights if part in plan.slices and not metric.suits(plan.slices[part])]
         if lacking:
-            what = f"{' and '.join(lacking)} {'have' if len(lacking) > 1 else 'has'} no verifier for {name}"
+            what = f"{' and '.join(lacking)} {'have' if len(lacking) > 1 else 'has'} no {_owed(metric)} for {name}"
             yield rule.metric.at, what, "declare weights without it"
     elif rule.slice is None:
         if not metric.everywhere:
-            yield rule.metric.at, f"{name} needs a slice", f"write {name}(SLICE), or aggregate.{name}"
+            what = "a delta needs its slice in braces" if rule.scope == "delta" else f"{name} needs a slice"
+            other = f", or aggregate.{name}" if metric.kind in SHARES else ""
+            yield (
+                rule.metric.at,
+                what,
+                (f"write delta.{name}{{SLICE}}" if rule.scope == "delta" else f"write {name}(SLICE){other}"),
+            )
     elif rule.slice.text not in plan.slices:
         what = f"there is no slice {rule.slice.text!r}"
         yield rule.slice.at, what, did_you_mean(rule.slice.text, list(plan.slices))
     elif not metric.suits(plan.slices[rule.slice.text]):
         wanted = " or ".join(verifier for group in metric.verifiers for verifier in group)
-        yield rule.slice.at, f"the slice {rule.slice.text!r} has no verifier for {name}", f"it takes {wanted}"
+        wanted = wanted or f"{metric.samples} samples of each case (`samples: {metric.samples}` in slice.yaml)"
+        yield rule.slice.at, f"the slice {rule.slice.text!r} has no {_owed(metric)} for {name}", f"it takes {wanted}"
+
+
+def _owed(metric: Metric) -> str:
+    """What a slice lacks that cannot be asked for a metric."""
+    return "verifier" if metric.verifiers else "samples enough"
 
 
 def arguments_of(rule: Comparison, metric: Metric) -> dict[str, str]:
@@ -135,7 +161,7 @@ def arguments_of(rule: Comparison, metric: Metric) -> dict[str, str]:
 
 
 def _argument_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
-    metric = METRICS.get(rule.metric.text, Metric("live rate"))
+    metric = metric_of(rule)
     given, known = arguments_of(rule, metric), metric.arguments
     strangers = [one.name for one in rule.arguments if one.name is not None and one.name.text not in known]
     for name in strangers:
@@ -162,8 +188,9 @@ def _tag_faults(rule: Comparison, plan: Plan, tag: str) -> Iterator[Fault]:
 
 def _statistic_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
     statistic, comparator = rule.statistic, rule.comparator
-    scoped = {"delta": DELTA_STATISTICS, "aggregate": AGGREGATE_STATISTICS}
-    known = scoped.get(rule.scope, STATISTICS[metric_of(rule).kind])
+    kind = metric_of(rule).kind
+    delta = PAIRED_STATISTICS if kind in PAIRED else DELTA_STATISTICS
+    known = {"delta": delta, "aggregate": AGGREGATE_STATISTICS}.get(rule.scope, STATISTICS[kind])
     if statistic.text not in known:
         yield statistic.at, f"{statistic.text} is not a statistic of this metric", f"known are {', '.join(known)}"
     elif comparator.text == "==" and statistic.text not in {"count", "n"}:
@@ -220,30 +247,33 @@ def _number_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
         yield number.at, f"{number.text} has more than {exact.PLACES} decimals", "bounds are computed to nine"
     elif rule.statistic.text in {"count", "n"} and threshold.denominator != 1:
         yield number.at, "a count is a whole number", ""
-    elif threshold < low or (high is not None and threshold > high):
+    elif (low is not None and threshold < low) or (high is not None and threshold > high):
         span = f"from {low} to {high}" if high is not None else f"at least {low}"
         yield number.at, f"{number.text} is out of range: this is {span}", _SHARES if high == 1 else ""
-    elif {">=": threshold <= low, "<=": threshold == high}.get(rule.comparator.text, False):
+    elif {">=": threshold == low, "<=": threshold == high}.get(rule.comparator.text, False):
         # why: whatever a model does, it passes; a gate of such rules is an open door.
-        what = f"every model passes this: no value is {'below' if threshold <= low else 'above'} {number.text}"
+        what = f"every model passes this: no value is {'below' if threshold == low else 'above'} {number.text}"
         yield number.at, what, "ask for a number that a bad model does not reach, or take the rule out"
 
 
-def _range_of(rule: Comparison, plan: Plan) -> tuple[int, int | None]:
-    if rule.statistic.text == "count" and rule.slice is not None and metric_of(rule).kind == "rate":
+def _range_of(rule: Comparison, plan: Plan) -> tuple[int | None, int | None]:
+    """What the number can be at all; None where there is no bound."""
+    metric = metric_of(rule)
+    if rule.statistic.text == "count" and rule.slice is not None and metric.kind == "rate":
         return 0, plan.planned(rule.slice.text)
     if rule.statistic.text in {"count", "n"}:
         return 0, None
     if rule.statistic.text == "p_value":
         return 0, 1
+    is_share = metric.kind in SHARES
     if rule.scope == "delta":
-        return -1, 1
-    return (0, 1) if metric_of(rule).kind in {"rate", "calls", "live rate"} else (0, None)
+        return (-1, 1) if is_share else (None, None)
+    return (0, 1) if is_share else (None if metric.can_be_negative else 0, None)
 
 
 def _feasibility_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
     """A rule that no answer could pass on the planned samples is a mistake in the file, not a verdict on a model."""
-    if rule.scope not in {"slice", "aggregate"} or metric_of(rule).kind not in {"rate", "calls"}:
+    if rule.scope not in {"slice", "aggregate"} or metric_of(rule).kind not in SHARES:
         return
     bounds = {"lower_ci": (">", 1), "upper_ci": ("<", 0)}
     if rule.statistic.text not in bounds:
@@ -300,13 +330,24 @@ def _check_settings(file: GateFile, plan: Plan) -> bool:
 def _check_names(file: GateFile, plan: Plan) -> None:
     gate, known = plan.gate, list(plan.slices)
     _check_guards(file, plan)
-    targets = [*known, *(f"{metric}({name})" for metric in METRICS for name in known)]
-    for name in gate.margins:
-        if name not in targets:
-            file.fault_in("margins", f"there is no slice or metric(slice) {name!r}", mend=did_you_mean(name, targets))
-    for name in gate.minimum_n:
-        if name not in METRICS:
-            file.fault_in("minimum_n", f"there is no metric {name!r}", mend=did_you_mean(name, list(METRICS)))
+    metrics = known_metrics(plan.suite.slices)
+    for setting, names, plain in (("margins", gate.margins, known), ("minimum_n", gate.minimum_n, metrics)):
+        for name in names:
+            if not _is_target(name, plan) and not (find_metric(name) if setting == "minimum_n" else name in known):
+                targets = [*plain, *(f"{metric}({one})" for metric in metrics for one in known)]
+                what = f"there is no {'metric' if setting == 'minimum_n' else 'slice'} or metric(slice) {name!r}"
+                file.fault_in(setting, what, mend=did_you_mean(name, targets))
+    if isinstance(gate.attempts, dict):
+        for name in gate.attempts:
+            if name not in plan.slices:
+                file.fault_in("attempts", f"there is no slice {name!r}", mend=did_you_mean(name, known))
+
+
+def _is_target(name: str, plan: Plan) -> bool:
+    """Whether `name` is a `metric(slice)` that can be asked."""
+    metric, bracket, one = name.removesuffix(")").partition("(")
+    found = find_metric(metric) if bracket and name.endswith(")") else None
+    return found is not None and one in plan.slices and found.suits(plan.slices[one])
 
 
 def _check_guards(file: GateFile, plan: Plan) -> None:
@@ -315,7 +356,13 @@ def _check_guards(file: GateFile, plan: Plan) -> None:
         if name not in plan.slices:
             file.fault_in("guards", f"there is no slice {name!r}", mend=did_you_mean(name, known))
             continue
-        able = [key for key, one in METRICS.items() if one.verifiers and one.suits(plan.slices[name])]
+        able = [key for key in known_metrics([plan.slices[name]]) if _can_guard(key, plan.slices[name])]
         for metric in metrics:
-            if metric not in able:
+            if not _can_guard(metric, plan.slices[name]):
                 file.fault_in("guards", f"{metric!r} cannot guard {name}", mend=did_you_mean(metric, able))
+
+
+def _can_guard(name: str, one: Slice) -> bool:
+    """Whether no_regressions_on can watch a metric on a slice: a rate that some of its verifiers feed."""
+    metric = find_metric(name)
+    return metric is not None and metric.kind in PAIRED and bool(metric.verifiers) and metric.suits(one)

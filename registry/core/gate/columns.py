@@ -54,6 +54,8 @@ class SliceRows:
     status: bytearray
     success: bytearray
     steps: Counts
+    prompt_tokens: Counts
+    completion_tokens: Counts
     findings: dict[str, Column]
     timing: bytearray
     latency_ms: Amounts
@@ -119,8 +121,20 @@ def _empty(one: Slice, cases: tuple[str, ...]) -> SliceRows:
     n = len(cases) * one.samples
     columns = {call.name: Column(bytearray(n), [""] * n, _zeros(n), _zeros(n)) for call in one.verifiers}
     t = len(cases[: one.timed]) * one.samples
-    timings = (bytearray(t), Amounts(_zeros(t)), Amounts(_zeros(t)), _zeros(t))
-    return SliceRows(one, cases, bytearray(n), bytearray(n), _zeros(n), columns, *timings)
+    return SliceRows(
+        one,
+        cases,
+        status=bytearray(n),
+        success=bytearray(n),
+        steps=_zeros(n),
+        prompt_tokens=_zeros(n),
+        completion_tokens=_zeros(n),
+        findings=columns,
+        timing=bytearray(t),
+        latency_ms=Amounts(_zeros(t)),
+        cost_usd=Amounts(_zeros(t)),
+        tokens=_zeros(t),
+    )
 
 
 def _zeros(n: int) -> Counts:

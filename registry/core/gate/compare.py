@@ -4,11 +4,14 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from registry.core.gate import exact, power, words
 from registry.core.gate.gatefile import Gate
 from registry.core.gate.measure import Estimate
+from registry.core.gate.metric import SHARES, Metric
 from registry.core.gate.rule import Comparison, Rule
+from registry.core.gate.strength import Strength, bar_of, exact_strength, rough_strength
 from registry.core.gate.verdict import RuleVerdict, Word
 
 _COMPARATORS: dict[str, Callable[[Fraction, Fraction], bool]] = {
@@ -23,11 +26,31 @@ HALF, MOST = Fraction(1, 2), Fraction(4, 5)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One comparison as it is judged: the rule, the gate's settings, and how many a point must be seen on."""
+    """One comparison as it is judged: the rule, the gate's settings, and what the metric is.
+
+    `good` is how many values stand on the right side of a quantile's threshold.
+    """
 
     rule: Comparison
     gate: Gate
-    minimum_n: int
+    metric: Metric
+    good: int | None = None
+
+    @property
+    def minimum_n(self) -> int:
+        """On how many independent samples a point must be seen."""
+        return minimum_of(self.rule, self.metric, self.gate)
+
+    @property
+    def margin(self) -> Fraction | None:
+        """What is one margin worse, in the unit of the threshold; None where nothing says.
+
+        A share of what is asked where that is no rate: 2 % dearer. For a quantile, a share of the samples.
+        """
+        margin = margin_of(self.rule.slice.text if self.rule.slice else "", self.rule.metric.text, self.gate)
+        if self.metric.kind in SHARES or (self.metric.quantile is not None and self.rule.scope != "delta"):
+            return margin
+        return margin * abs(self.rule.threshold) or None
 
     @property
     def asked(self) -> str:
@@ -83,6 +106,29 @@ def _value(question: Question, seen: Estimate) -> Fraction | None:
     return statistics.get(question.rule.statistic.text, seen.point)
 
 
+def _strength(question: Question, seen: Estimate) -> Strength | None:
+    rule, margin = question.rule, question.margin
+    if rule.statistic.text == "n" or question.metric.kind == "live count":
+        return None
+    is_alone = question.metric.quantile is not None and seen.units == seen.n
+    if rule.scope in {"slice", "canary"} and (seen.is_plain_rate or is_alone):
+        bar = bar_of(rule, question.metric, seen.n, question.gate)
+        return exact_strength(bar, margin or Fraction(0)) if bar else None
+    return rough_strength(rule, seen, question.gate, margin)
+
+
+def strength_fields(found: Strength | None) -> dict[str, Any]:
+    """A strength as a rule's verdict writes it down; nothing where there is none."""
+    if found is None:
+        return {}
+    parts = {
+        "chance_at_threshold": found.at_threshold,
+        "chance_one_margin_worse": found.one_margin_worse,
+        "margin": found.margin,
+    }
+    return {name: spelled(value) for name, value in parts.items() if value is not None}
+
+
 def _bound(question: Question, seen: Estimate) -> RuleVerdict:
     is_lower = question.rule.statistic.text == "lower_ci"
     far = seen.upper if is_lower else seen.lower
@@ -98,13 +144,17 @@ def _bound(question: Question, seen: Estimate) -> RuleVerdict:
 
 
 def _with_more(question: Question, seen: Estimate, written: RuleVerdict) -> RuleVerdict:
-    """Add how many more samples would settle an undecided bound, where it is one of a rate."""
-    if seen.point is None or not 0 <= seen.point <= 1 or question.rule.scope in {"delta", "canary"}:
-        # why: a canary is judged once, and a difference needs pairs; more samples like these are not to be had.
-        return written
+    """Add how many more samples would settle an undecided bound."""
+    if question.rule.scope == "canary":
+        return written  # why: a canary is judged once; more samples like these are not to be had
     is_lower = question.rule.statistic.text == "lower_ci"
     threshold = question.rule.threshold if is_lower else 1 - question.rule.threshold
     rate = seen if is_lower else power.turned(seen)
+    if question.good is not None and question.metric.quantile is not None:
+        # why: a bound on a quantile is one on the rate of values on the right side of the threshold.
+        threshold = 1 - question.metric.quantile if is_lower else question.metric.quantile
+        share = Fraction(question.good, max(seen.n, 1))
+        rate = Estimate(share, Fraction(0), None, seen.n, seen.units, is_plain_rate=True)
     half, most = (power.more_samples(rate, threshold, question.gate, chance=chance) for chance in (HALF, MOST))
     sentence = written.sentence + words.more_sentence(half, most)
     return written.model_copy(update={"sentence": sentence, "more_for_half": half, "more_for_most": most})
@@ -137,6 +187,7 @@ def _written(question: Question, seen: Estimate, sentence: str = "", *, verdict:
         upper=spelled(seen.upper),
         n=seen.n,
         threshold=spelled(question.rule.threshold),
+        **strength_fields(_strength(question, seen)),
     )
 
 
@@ -145,18 +196,25 @@ def spelled(value: Fraction | None) -> str:
     return "infinity" if value is None else exact.spelled(exact.nearest(value))
 
 
-def minimum_of(rule: Comparison, gate: Gate, share: Fraction | None) -> int:
+def margin_of(name: str, metric: str, gate: Gate) -> Fraction:
+    """How much worse is still not a regression: by `metric(slice)`, by slice, or the gate's."""
+    return Fraction(gate.margins.get(f"{metric}({name})", gate.margins.get(name, gate.margin)))
+
+
+def minimum_of(rule: Comparison, metric: Metric, gate: Gate) -> int:
     """On how many independent samples a point must be seen.
 
-    Args:
-        rule: Its metric may be given a minimum in the gate file.
-        gate: The gate file's settings.
-        share: The rate that is asked about (or the quantile), of which five on each side are expected; None for other
-            numbers, which take 30.
+    The gate file may say so, by `metric(slice)` or by metric. Else five are expected on each side of the rate that is
+    asked about, or of the quantile; other numbers, and every difference, take 30.
     """
-    if rule.metric.text in gate.minimum_n:
-        return gate.minimum_n[rule.metric.text]
-    if share is None:
+    name = rule.metric.text
+    if rule.scope == "canary":
+        return 0  # why: its window says how much traffic is enough
+    for key in (f"{name}({rule.slice.text})" if rule.slice else name, name):
+        if key in gate.minimum_n:
+            return gate.minimum_n[key]
+    share = rule.threshold if metric.kind in SHARES else metric.quantile
+    if share is None or rule.scope == "delta":
         return 30
     rarer = min(share, 1 - share)
     return max(30, -(-5 * rarer.denominator // rarer.numerator)) if rarer > 0 else 100

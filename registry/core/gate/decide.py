@@ -5,15 +5,16 @@ from fractions import Fraction
 
 import numpy as np
 
-from registry.core.gate import amounts
 from registry.core.gate.check import arguments_of, metric_of, weights_of
-from registry.core.gate.compare import Question, compare, minimum_of, undecided
+from registry.core.gate.compare import Question, compare, undecided
 from registry.core.gate.live import judge_canary
-from registry.core.gate.measure import Estimate, aggregate, estimate
-from registry.core.gate.metric import Arguments, Metric, Ratio, Sample, Values
+from registry.core.gate.measure import aggregate, estimate, joined
+from registry.core.gate.metric import Metric
 from registry.core.gate.pairs import judge_delta, judge_protected
+from registry.core.gate.reading import Arguments
 from registry.core.gate.rows import ERRED, Rows, SliceRows
 from registry.core.gate.rule import Comparison, NoRegressions, Rule
+from registry.core.gate.sample import Sample, Values
 from registry.core.gate.trial import Trial, doubt_about
 from registry.core.gate.verdict import RuleVerdict
 
@@ -44,37 +45,29 @@ def _judge(rule: Comparison, trial: Trial, rows: Rows) -> RuleVerdict:
     parts = [rows.slices[name] for name in names]
     arguments = arguments_of(rule, metric)
     if rule.scope == "aggregate":
-        seen = aggregate([_estimate([part], metric, arguments, trial) for part in parts], list(weights.values()))
+        each = [estimate(_sample([part], metric, arguments), trial.gate) for part in parts]
+        question, seen = Question(rule, trial.gate, metric), aggregate(each, list(weights.values()))
     else:
-        seen = _estimate(parts, metric, arguments, trial)
-    found = compare(Question(rule, trial.gate, minimum_of(rule, trial.gate, _share(rule, metric))), seen)
+        sample = _sample(parts, metric, arguments)
+        question, seen = Question(rule, trial.gate, metric, _good(rule, sample)), estimate(sample, trial.gate)
+    found = compare(question, seen)
     doubt = doubt_about(parts, metric)
     return undecided(rule, doubt, found) if doubt and not _is_broken_anyway(rule, parts, found) else found
 
 
-def _estimate(parts: Sequence[SliceRows], metric: Metric, arguments: Arguments, trial: Trial) -> Estimate:  # noqa: PLR0917 - one measurement
+def _sample(parts: Sequence[SliceRows], metric: Metric, arguments: Arguments) -> Sample:
     assert metric.read is not None
-    return estimate(joined([metric.read(part, arguments) for part in parts]), trial.gate)
+    return joined([metric.read(part, arguments) for part in parts])
 
 
-def joined(samples: Sequence[Sample]) -> Sample:
-    """The samples of several slices as one; only quantiles and ratios are ever asked of more than one."""
-    first = samples[0]
-    match first:
-        case Values():
-            parts = [part for part in samples if isinstance(part, Values)]
-            return Values(amounts.joined([part.finite for part in parts]), sum(part.n for part in parts), first.q)
-        case Ratio():
-            ratios = [part for part in samples if isinstance(part, Ratio)]
-            below = np.concatenate([part.below for part in ratios])
-            return Ratio(amounts.joined([part.above for part in ratios]), below)
-        case _:
-            return first
-
-
-def _share(rule: Comparison, metric: Metric) -> Fraction | None:
-    """The rate or quantile that a point speaks of."""
-    return rule.threshold if metric.kind in {"rate", "calls"} else metric.quantile
+def _good(rule: Comparison, sample: Sample) -> int | None:
+    """How many values of a quantile's sample are on the right side of the threshold."""
+    if not isinstance(sample, Values):
+        return None
+    finite, at = sample.finite.units, rule.threshold * 10**sample.finite.places
+    if rule.comparator.text[0] == ">":
+        return sample.n - int(np.count_nonzero(finite < at.__ceil__()))
+    return int(np.count_nonzero(finite <= at.__floor__()))
 
 
 def _is_broken_anyway(rule: Comparison, parts: Sequence[SliceRows], found: RuleVerdict) -> bool:

@@ -73,6 +73,22 @@ def _sure_tail_against(successes: int, n: int, rate: Fraction, level: Fraction) 
     return None
 
 
+def tail(successes: int, n: int, rate: Fraction) -> Fraction:
+    """P(X >= successes), X binomial(n, rate), to about forty digits."""
+    if successes <= 0 or rate >= 1:
+        return Fraction(int(successes <= n))
+    if successes > n or rate <= 0:
+        return Fraction(0)
+    if successes <= n * rate:
+        # why: a tail that holds the mean has as many terms as there are samples; its complement has few.
+        return 1 - tail(n - successes + 1, n, 1 - rate)
+    total = Decimal(0)
+    with localcontext(_CONTEXT):
+        for total, _ in _sums(successes, n, rate):  # noqa: B007 - the last sum is the tail
+            pass
+    return Fraction(total)
+
+
 def _sums(successes: int, n: int, rate: Fraction) -> Iterator[tuple[Decimal, Decimal]]:
     """The tail's growing sum, with a bound on what is still missing."""
     odds = _decimal(rate / (1 - rate))

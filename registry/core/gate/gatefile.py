@@ -18,14 +18,19 @@ Share = Annotated[str, Field(pattern=r"^(0(\.[0-9]{1,9})?|1(\.0{1,9})?)$")]
 """A decimal string from 0 to 1 with at most nine decimals, which is the grid that bounds are compared on."""
 WINDOW = "N > 5k requests; 24h"
 Method = Literal["clopper_pearson", "wilson"]
+Tries = Annotated[int, Field(ge=1, le=1_000_000)]
+ATTEMPTS = 20
+"""How many candidates a frozen slice judges for one stage before its rules say no more."""
 
 
 class Gate(Record):
     """What a gate file says, with every default written out. Its digest is the gate's identity.
 
-    `confidence` belongs to an interval with `sides` sides: "0.95" with 2 leaves 2.5 % on each side. `margins` and
-    `minimum_n` overrule the defaults by name: `margins` by slice or by `metric(slice)`, `minimum_n` by metric. Empty
-    `weights` are equal weights; `guards` replace the guard metrics of a slice.
+    `confidence` belongs to an interval with `sides` sides: "0.95" with 2 leaves 2.5 % on each side, and with `looks`
+    above 1 that is shared among them. `p` is the p-value of a delta. `margins` and `minimum_n` overrule the defaults by
+    name: `margins` by slice or by `metric(slice)`, `minimum_n` by metric or by `metric(slice)`. Empty `weights` are
+    equal weights; `guards` replace the guard metrics of a slice. `attempts` is how many candidates one frozen slice may
+    judge, for all slices or by slice; `looks` how often the same model may be judged on more and more answers.
     """
 
     form: Literal["registry.gate/1"] = "registry.gate/1"
@@ -33,11 +38,14 @@ class Gate(Record):
     confidence: Share = "0.95"
     sides: Literal[1, 2] = 2
     method: Method = "clopper_pearson"
+    p: Literal["exact", "midp"] = "exact"
     margin: Share = "0.02"
     margins: dict[str, Share] = {}
     weights: dict[str, Decimal] = {}
     minimum_n: dict[str, Annotated[int, Field(ge=1, le=10**9)]] = {}
     guards: dict[str, tuple[str, ...]] = {}
+    attempts: Tries | dict[str, Tries] = ATTEMPTS
+    looks: Annotated[int, Field(ge=1, le=100)] = 1
     window: str = WINDOW
     rules: tuple[str, ...]
 
@@ -49,7 +57,11 @@ class Gate(Record):
     @property
     def level(self) -> Fraction:
         """How often each bound may be wrong: 1/40 by default."""
-        return (1 - Fraction(self.confidence)) / self.sides
+        return (1 - Fraction(self.confidence)) / self.sides / self.looks
+
+    def attempts_on(self, name: str) -> int:
+        """How many candidates the slice `name` may judge."""
+        return self.attempts.get(name, ATTEMPTS) if isinstance(self.attempts, dict) else self.attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +161,25 @@ def _each(read: Callable[[Marked, yaml.Node], Any]) -> Callable[[Marked, yaml.No
     return read_all
 
 
+def _tries(marked: Marked, node: yaml.Node) -> int | dict[str, int] | None:
+    """One number for all slices, or a number for each that is named."""
+    return _each(_number)(marked, node) if isinstance(node, yaml.MappingNode) else _number(marked, node)
+
+
 _SETTINGS: dict[str, Callable[[Marked, yaml.Node], Any]] = {
     "form": _text,
     "stage": _text,
     "confidence": _text,
     "sides": _number,
     "method": _text,
+    "p": _text,
     "margin": _text,
     "margins": _each(_text),
     "weights": _each(_text),
     "minimum_n": _each(_number),
     "guards": _each(_texts),
+    "attempts": _tries,
+    "looks": _number,
     "window": _text,
 }
 

@@ -108,7 +108,8 @@ def _take_row(part: SliceRows, at: int, line: dict[str, Any], *, sheet: Sheet) -
         differing = ", ".join(sorted(findings.keys() ^ part.findings.keys()))
         raise BadRows(f"{_named(line)} was not judged by the verifiers of its slice", why=differing)
     passed = [_take_finding(part.findings[name], at, finding, sheet=sheet) for name, finding in findings.items()]
-    part.status[at], part.steps[at] = status, line["steps"]
+    part.status[at] = status
+    part.steps[at], part.prompt_tokens[at], part.completion_tokens[at] = counts
     part.success[at] = status == OK and all(passed)
 
 

@@ -22,8 +22,9 @@ from registry.core.gate.measure import (
     too_few,
     values_of,
 )
-from registry.core.gate.metric import P95, Metric, Ratio
+from registry.core.gate.metric import P95, Metric
 from registry.core.gate.rule import Comparison, Window, parse_window
+from registry.core.gate.sample import Ratio
 from registry.core.gate.trial import LOSS_LIMIT, Trial
 from registry.core.gate.verdict import RuleVerdict
 
@@ -62,7 +63,7 @@ def judge_canary(rule: Comparison, trial: Trial) -> RuleVerdict:
     at_ms = trial.canary.decided_ms(window)
     part = trial.canary if at_ms is None else trial.canary.until(at_ms)
     watched = _Watched(part, trial.canary, window, at_ms is not None)
-    found = compare(Question(rule, trial.gate, minimum_n=0), _estimate(watched, metric_of(rule), trial.gate))
+    found = compare(Question(rule, trial.gate, metric_of(rule)), _estimate(watched, metric_of(rule), trial.gate))
     if _is_broken_anyway(rule, watched):
         return found
     doubt = "" if watched.is_full else watched.missing
@@ -136,4 +137,4 @@ def _cost(part: Canary) -> Ratio:
         for session, cost, tokens in zip(part.session, part.cost_usd, part.tokens, strict=True):
             above[session] = above.get(session, Decimal(0)) + (dearest if cost is None else cost)
             below[session] = below.get(session, 0) + tokens
-    return Ratio(amounts_from(list(above.values())), column_of(list(below.values())))
+    return Ratio(amounts_from(list(above.values())), column_of(list(below.values())), scale=1000)

@@ -9,12 +9,12 @@ from math import sqrt
 
 import numpy as np
 
-from registry.core.gate import exact
+from registry.core.gate import amounts, exact
 from registry.core.gate.amounts import Column, amounts_from, by_case, dot, total
 from registry.core.gate.estimators.interval import t_quantile
 from registry.core.gate.estimators.rates import clustered_rate, poisson_exact, rate_of_clusters
 from registry.core.gate.gatefile import Gate
-from registry.core.gate.metric import Calls, Hits, Ratio, Sample, Values
+from registry.core.gate.sample import Calls, Hits, Ratio, Sample, Scores, Values
 
 MIN_CLUSTERS = 10
 _NOISE = Fraction(1, 10**11)
@@ -51,10 +51,29 @@ def estimate(sample: Sample, gate: Gate) -> Estimate:
             return clustered(sums, np.full_like(sums, samples), gate)
         case Calls(passed, calls):
             return clustered(passed, calls, gate)
+        case Scores():
+            return mean_score(_share(sample), len(sample.parts), gate)
         case Values():
-            return _quantile(sample, gate)
+            return quantile(sample, gate.level)
         case Ratio():
             return _ratio(sample, gate)
+
+
+def joined(samples: Sequence[Sample]) -> Sample:
+    """The samples of several slices as one; only quantiles and ratios are ever asked of more than one."""
+    first = samples[0]
+    if len(samples) == 1:
+        return first
+    match first:
+        case Values():
+            parts = [part for part in samples if isinstance(part, Values)]
+            return Values(amounts.joined([part.finite for part in parts]), sum(part.n for part in parts), first.q)
+        case Ratio():
+            ratios = [part for part in samples if isinstance(part, Ratio)]
+            below = np.concatenate([part.below for part in ratios])
+            return Ratio(amounts.joined([part.above for part in ratios]), below, first.scale)
+        case _:
+            return first
 
 
 def rate_bounds(count: int, n: int, gate: Gate) -> tuple[Fraction, Fraction]:
@@ -134,9 +153,23 @@ def expected_count(count: int, gate: Gate) -> Estimate:
     return Estimate(Fraction(count), lower, upper, count, count, count)
 
 
-def _quantile(sample: Values, gate: Gate) -> Estimate:
+def _share(sample: Scores) -> Fraction:
+    return Fraction(total(sample.parts), sample.of * max(len(sample.parts), 1))
+
+
+def mean_score(mean: Fraction, n: int, gate: Gate) -> Estimate:
+    """Bound a mean of numbers from 0 to 1 as a rate, whose samples vary at least as much as any others do."""
+    if (mean * n).denominator == 1:
+        return Estimate(mean, *rate_bounds(int(mean * n), n, gate), n, n, is_plain_rate=True)
+    found = rate_of_clusters((float(mean), 0.0), (n, n), level=float(gate.level))
+    lower, upper = max(Fraction(0), _below(found.lower)), min(Fraction(1), _above(found.upper))
+    return Estimate(mean, lower, upper, n, n)
+
+
+def quantile(sample: Values, level: Fraction) -> Estimate:
+    """Bound a quantile by order statistics; `level` is the risk of each bound."""
     n, finite = sample.n, sample.finite
-    low, middle, high = exact.ranks(n, sample.q, gate.level)
+    low, middle, high = exact.ranks(n, sample.q, level)
     # why: nothing here is negative, so 0 bounds what no value does.
     ordered = np.concatenate(([0], np.sort(finite.units)))
     lower, point, upper = (finite.value(ordered[r]) if r < len(ordered) else None for r in (low, middle, high))
@@ -178,7 +211,7 @@ def clustered_quantile(
     low, high = exact.last(len(seen), is_below), exact.last(len(seen), is_above)
     lower = exact.down(Fraction(seen[low - 1])) if low else Fraction(0)
     upper = exact.up(Fraction(seen[-high])) if high else None
-    point = _quantile(values_of(values, q), gate).point
+    point = quantile(values_of(values, q), gate.level).point
     return Estimate(point, lower, upper, n, len(sizes), doubt=too_few(len(sizes), n))
 
 
@@ -189,18 +222,20 @@ def _ratio(sample: Ratio, gate: Gate) -> Estimate:
     squares is exact.
     """
     costs, tokens, n = sample.above.units, sample.below, len(sample.below)
-    weight = total(tokens)
+    weight, raised = total(tokens), sample.raised or Fraction(0)
     if weight == 0:
-        return Estimate(None, Fraction(0), None, n, n, doubt="no tokens were counted")
+        return Estimate(None, Fraction(0), None, n, n, doubt="there is nothing to divide by")
     ratio = Fraction(total(costs), weight)
-    thousands = 1000 * sample.above.value(1)
+    unit = sample.scale * sample.above.value(1)
+    point = ratio * unit - raised
     if n < 2:
-        return Estimate(ratio * thousands, Fraction(0), None, n, n)
+        doubt = "" if sample.raised is None else "one case gives no bound"
+        return Estimate(point, Fraction(0), None, n, n, doubt=doubt)
     squares = dot(costs, costs) - 2 * ratio * dot(costs, tokens) + ratio**2 * dot(tokens, tokens)
-    spread = sqrt(squares * n / (n - 1) * (thousands / weight) ** 2)
+    spread = sqrt(squares * n / (n - 1) * (unit / weight) ** 2)
     half = t_quantile(float(gate.level), n - 1) * spread
-    point = ratio * thousands
-    return Estimate(point, max(Fraction(0), _below(float(point) - half)), _above(float(point) + half), n, n)
+    lower, upper = _below(float(point) - half), _above(float(point) + half)
+    return Estimate(point, lower if sample.raised is not None else max(Fraction(0), lower), upper, n, n)
 
 
 def _below(value: float) -> Fraction:

@@ -1,17 +1,19 @@
 """Comparisons with the baseline, sample by sample: deltas, protected slices, and what flipped."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from registry.core.gate import exact, words
-from registry.core.gate.check import direction_of, metric_of
+from registry.core.gate import exact, power, words
+from registry.core.gate.check import arguments_of, direction_of, metric_of
 from registry.core.gate.columns import ERROR, MISSING, TIMEOUT, SliceRows
-from registry.core.gate.compare import Question, compare, minimum_of, spelled, undecided
+from registry.core.gate.compare import HALF, MOST, Question, compare, margin_of, spelled, strength_fields, undecided
+from registry.core.gate.differ import difference
 from registry.core.gate.gatefile import Gate
-from registry.core.gate.measure import Estimate, paired
-from registry.core.gate.metric import METRICS, Metric, good_rows
+from registry.core.gate.measure import Estimate, joined, paired
+from registry.core.gate.metric import METRICS, PAIRED, Metric, find_metric, good_rows
 from registry.core.gate.rule import Comparison, NoRegressions
 from registry.core.gate.significance import Significance, significance_of
+from registry.core.gate.strength import Strength, normal_strength, sign_strength
 from registry.core.gate.trial import Trial, doubt_about
 from registry.core.gate.verdict import Flip, Part, RuleVerdict, Word
 
@@ -29,22 +31,50 @@ def both_sides(new: SliceRows, old: SliceRows, metric: Metric) -> tuple[bytes, b
 
 def judge_delta(rule: Comparison, trial: Trial) -> RuleVerdict:
     """Judge `delta.metric{slice}`: candidate minus baseline on the same samples."""
-    name = rule.slice.text if rule.slice else ""
     if trial.candidate is None or trial.baseline is None:
         return undecided(rule, trial.no_baseline if trial.baseline is None else trial.no_candidate)
-    new, old, metric = trial.candidate.slices[name], trial.baseline.slices[name], metric_of(rule)
+    names = [rule.slice.text] if rule.slice else sorted(trial.candidate.slices)
+    arms = [[side.slices[name] for name in names] for side in (trial.candidate, trial.baseline)]
+    metric = metric_of(rule)
+    found = _paired(rule, trial, arms) if metric.kind in PAIRED else _apart(rule, trial, arms)
+    doubt = doubt_about(arms[0], metric) or doubt_about(arms[1], metric, whose="Baseline: ")
+    return undecided(rule, doubt, found) if doubt else found
+
+
+Arms = Sequence[Sequence[SliceRows]]
+"""The slices of the candidate, and the same of the baseline."""
+
+
+def _paired(rule: Comparison, trial: Trial, arms: Arms) -> RuleVerdict:
+    """A difference of yes-or-no samples of one slice."""
+    ((new,), (old,)), metric = arms, metric_of(rule)
     good, before = both_sides(new, old, metric)
-    seen = paired((good, before), new.slice.samples, trial.gate)
-    question = Question(rule, trial.gate, minimum_of(rule, trial.gate, None))
+    seen = _signed(paired((good, before), new.slice.samples, trial.gate), metric)
+    question = Question(rule, trial.gate, metric)
     if rule.statistic.text == "p_value":
         direction = direction_of(rule, trial.comparisons)
         asked = abs(direction.threshold) if direction else Fraction(0)
-        test = significance_of((good, before), new.slice.samples, asked=asked, level=rule.threshold, key=rule.text)
-        found = _p_value(question, seen, test, asked=asked)
-    else:
-        found = compare(question, seen)
-    doubt = doubt_about([new], metric) or doubt_about([old], metric, whose="Baseline: ")
-    return undecided(rule, doubt, found) if doubt else found
+        test = significance_of(
+            (good, before),
+            new.slice.samples,
+            asked=asked,
+            level=rule.threshold / trial.gate.looks,
+            key=rule.text,
+            is_midp=trial.gate.p == "midp",
+        )
+        return _p_value(question, seen, test, asked=asked)
+    return compare(question, seen)
+
+
+def _apart(rule: Comparison, trial: Trial, arms: Arms) -> RuleVerdict:
+    """A difference of numbers; what the baseline lost has none, and a guess could help the candidate."""
+    metric = metric_of(rule)
+    assert metric.read is not None
+    new, old = (joined([metric.read(part, arguments_of(rule, metric)) for part in parts]) for parts in arms)
+    found = compare(Question(rule, trial.gate, metric), difference(new, old, trial.gate))
+    lost = sum(part.lost_timings if metric.timed else part.lost for part in arms[1])
+    what = words.many(lost, "timing" if metric.timed else "answer")
+    return undecided(rule, f"The baseline lost {what}: there is no fair difference.", found) if lost else found
 
 
 def _signed(seen: Estimate, metric: Metric) -> Estimate:
@@ -56,10 +86,11 @@ def _signed(seen: Estimate, metric: Metric) -> Estimate:
 
 def _p_value(question: Question, seen: Estimate, found: Significance, *, asked: Fraction) -> RuleVerdict:
     """Judge a test; not significant is a failure only where the test could have seen the difference asked for."""
-    rule, level, p_value = question.rule, question.rule.threshold, found.p_value
+    rule, looks, p_value = question.rule, question.gate.looks, found.p_value
     at = f"p = {words.small(p_value)}: {found.better:,} better, {found.worse:,} worse of {found.cases:,}; "
-    at += f"{question.asked} is asked."
-    verdict: Word = "pass" if question.holds(p_value) else "fail"
+    at += f"{question.asked} is asked"
+    at += f", at each of {looks} looks a {looks}th of that." if looks > 1 else "."
+    verdict: Word = "pass" if question.holds(p_value * looks) else "fail"
     if verdict == "fail" and not found.could_have_shown:
         verdict = "inconclusive"
         at += f" A true difference of {words.near(asked)} would have been missed too often to call this a failure."
@@ -73,8 +104,19 @@ def _p_value(question: Question, seen: Estimate, found: Significance, *, asked: 
         lower=spelled(seen.lower),
         upper=spelled(seen.upper),
         n=seen.n,
-        threshold=spelled(level),
+        threshold=spelled(rule.threshold),
+        **strength_fields(_test_strength(question, seen, found)),
     )
+
+
+def _test_strength(question: Question, seen: Estimate, found: Significance) -> Strength:
+    """Of McNemar's test exactly; flipped signs are a test of the same level, and how much they see depends on more."""
+    rule, gate = question.rule, question.gate
+    level = rule.threshold / gate.looks
+    if seen.n != found.cases:
+        return Strength(level, None, None)
+    margin = margin_of(rule.slice.text if rule.slice else "", rule.metric.text, gate)
+    return sign_strength(found.better + found.worse, seen.n, level, margin)
 
 
 def guards_of(name: str, trial: Trial) -> tuple[str, ...]:
@@ -84,9 +126,11 @@ def guards_of(name: str, trial: Trial) -> tuple[str, ...]:
     return ("success@1", *trial.gate.guards.get(name, default))
 
 
-def margin_of(name: str, metric: str, gate: Gate) -> Fraction:
-    """How much worse is still not a regression: by `metric(slice)`, by slice, or the gate's."""
-    return Fraction(gate.margins.get(f"{metric}({name})", gate.margins.get(name, gate.margin)))
+def guard_named(key: str) -> Metric:
+    """The metric of a guard whose name was checked."""
+    found = find_metric(key)
+    assert found is not None
+    return found
 
 
 def judge_protected(rule: NoRegressions, trial: Trial) -> RuleVerdict:
@@ -101,14 +145,15 @@ def judge_protected(rule: NoRegressions, trial: Trial) -> RuleVerdict:
         new, old = trial.candidate.slices[word.text], trial.baseline.slices[word.text]
         for key in guards_of(word.text, trial):
             parts.append(_part(word.text, key, trial, new, old))
-            doubts.append(doubt_about([new], METRICS[key]) or doubt_about([old], METRICS[key], whose="Baseline: "))
-    found = _protected_verdict(rule, tuple(parts))
+            metric = guard_named(key)
+            doubts.append(doubt_about([new], metric) or doubt_about([old], metric, whose="Baseline: "))
+    found = _protected_verdict(rule, tuple(parts), trial.gate)
     doubt = next((one for one in doubts if one), "")
     return undecided(rule, doubt, found) if doubt else found
 
 
 def _part(name: str, key: str, trial: Trial, new: SliceRows, old: SliceRows) -> Part:  # noqa: PLR0917 - two arms of one slice
-    seen = paired(both_sides(new, old, METRICS[key]), new.slice.samples, trial.gate)
+    seen = paired(both_sides(new, old, guard_named(key)), new.slice.samples, trial.gate)
     margin = margin_of(name, key, trial.gate)
     verdict: Word = "inconclusive"
     if not seen.doubt and seen.lower > -margin:
@@ -127,7 +172,7 @@ def _part(name: str, key: str, trial: Trial, new: SliceRows, old: SliceRows) -> 
     )
 
 
-def _protected_verdict(rule: NoRegressions, parts: tuple[Part, ...]) -> RuleVerdict:
+def _protected_verdict(rule: NoRegressions, parts: tuple[Part, ...], gate: Gate) -> RuleVerdict:
     order: dict[Word, int] = {"fail": 0, "inconclusive": 1, "pass": 2}
     worst = min(parts, key=lambda part: (order[part.verdict], Fraction(part.lower) + Fraction(part.margin)))
     where = f"{worst.metric} on {worst.slice} changed by {words.near(Fraction(worst.point))}"
@@ -138,7 +183,7 @@ def _protected_verdict(rule: NoRegressions, parts: tuple[Part, ...]) -> RuleVerd
         "fail": f"A regression: {where}, at best {high}; -{margin} is the margin.",
         "inconclusive": f"Not proven: {where}, but the truth may be {low}; above -{margin} is asked.",
     }[worst.verdict]
-    return RuleVerdict(
+    written = RuleVerdict(
         rule=rule.text,
         verdict=worst.verdict,
         sentence=sentence,
@@ -149,7 +194,23 @@ def _protected_verdict(rule: NoRegressions, parts: tuple[Part, ...]) -> RuleVerd
         n=worst.n,
         threshold=spelled(-Fraction(worst.margin)),
         parts=parts,
+        **strength_fields(_protected_strength(worst, gate)),
     )
+    return _with_more(written, worst, gate) if worst.verdict == "inconclusive" else written
+
+
+def _protected_strength(worst: Part, gate: Gate) -> Strength | None:
+    """Of the comparison that is the least sure; to pass all of them is never easier."""
+    half = Fraction(worst.point) - Fraction(worst.lower)
+    return normal_strength(half, gate, Fraction(worst.margin), is_bound=True)
+
+
+def _with_more(written: RuleVerdict, worst: Part, gate: Gate) -> RuleVerdict:
+    """Add how many more samples would settle the comparison that is the least sure."""
+    seen = Estimate(Fraction(worst.point), Fraction(worst.lower), Fraction(worst.upper), worst.n, worst.n)
+    half, most = (power.more_samples(seen, -Fraction(worst.margin), gate, chance=chance) for chance in (HALF, MOST))
+    sentence = written.sentence + words.more_sentence(half, most)
+    return written.model_copy(update={"sentence": sentence, "more_for_half": half, "more_for_most": most})
 
 
 def flips_of(trial: Trial) -> tuple[Flip, ...]:

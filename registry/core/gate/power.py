@@ -77,7 +77,7 @@ def could_have_shown(table: tuple[int, int], delta: Fraction, level: Fraction) -
     differing, pairs = table
     if differing == 0 or pairs == 0:
         return False
-    few = _last_significant(differing, level)
+    few = last_significant(differing, level)
     share = min(Fraction(1), (1 + abs(delta) * pairs / differing) / 2)
     # why: `few` of the other kind at most; the far tail adds next to nothing and is left out.
     return few >= 0 and exact.tail_against(differing - few, differing, share, Fraction(4, 5)) >= 0
@@ -99,7 +99,7 @@ def flips_could_have_shown(differences: Sequence[int], delta: Fraction, level: F
     return bool((exact.normal_quantile(level / 2) + exact.normal_quantile(Fraction(1, 5))) ** 2 * variance <= delta**2)
 
 
-def _last_significant(differing: int, level: Fraction) -> int:
+def last_significant(differing: int, level: Fraction) -> int:
     """The largest count of the rarer kind that still gives p < `level`; -1 if not even 0 does."""
     return _first(0, differing // 2 + 1, lambda few: few > differing // 2
                   or exact.sign_test(few, differing - few) >= level) - 1  # fmt: skip
@@ -111,8 +111,13 @@ def _normal_guess(rate: Fraction, threshold: Fraction, gate: Gate, chance: Fract
     return ceil(((z * sqrt(t * (1 - t)) + extra * sqrt(p * (1 - p))) / (p - t)) ** 2)
 
 
+def least_hits(n: int, threshold: Fraction, gate: Gate) -> int:
+    """How many of `n` must be hits for the lower bound to reach `threshold`; n + 1 where not even all would do."""
+    return _first(0, n + 1, lambda x: x > n or _reaches(x, n, threshold, gate))
+
+
 def _can_pass(n: int, rate: Fraction, threshold: Fraction, gate: Gate, chance: Fraction) -> bool:
-    least = _first(0, n + 1, lambda x: x > n or _reaches(x, n, threshold, gate))
+    least = least_hits(n, threshold, gate)
     return least <= n and exact.tail_against(least, n, rate, chance) >= 0
 
 

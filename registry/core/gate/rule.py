@@ -18,6 +18,7 @@ STATISTICS = ("point", "lower_ci", "upper_ci", "p_value", "count", "n")
 _SCOPES: dict[str, Scope] = {"aggregate": "aggregate", "delta": "delta", "canary": "canary"}
 _WORDS = {
     "NAME": "a name",
+    "SLICE": "a slice",
     "STAT": "a statistic",
     "CMP": "a comparison",
     "NUMBER": "a number",
@@ -214,9 +215,9 @@ def _comparison(text: str, tree: "Tree[Token]") -> Comparison:
 
 
 def _check_brackets(scope: Scope, brackets: "Tree[Token] | None", metric: Word) -> None:
-    """Only `delta` takes braces, and it takes nothing else; `aggregate` and `canary` speak of all slices."""
+    """Only `delta` takes braces, and no other brackets; `aggregate` and `canary` speak of all slices."""
     kind = brackets.data if brackets is not None else None
-    if scope == "delta" and kind != "selector":
+    if scope == "delta" and kind == "call":
         raise RuleFault("a delta needs its slice in braces", at=metric.at, mend=f"write delta.{metric.text}{{SLICE}}")
     if scope == "slice" and kind == "selector":
         raise RuleFault(

@@ -24,7 +24,7 @@ class Significance:
 
 
 def significance_of(
-    arms: tuple[bytes, bytes], samples: int, *, asked: Fraction, level: Fraction, key: str
+    arms: tuple[bytes, bytes], samples: int, *, asked: Fraction, level: Fraction, key: str, is_midp: bool = False
 ) -> Significance:
     """Test that two arms are equally good on the same cases.
 
@@ -35,11 +35,12 @@ def significance_of(
         asked: The true difference that the test should have had an 80 % chance to show.
         level: The p-value asked for.
         key: Chooses the flips that are drawn, together with the digest of both arms.
+        is_midp: Whether McNemar's test counts what was seen only by half.
     """
     if samples == 1:
         _, better, worse, _ = two_by_two(*arms)
         could = power.could_have_shown((better + worse, len(arms[0])), asked, level)
-        return Significance(exact.sign_test(better, worse), better, worse, len(arms[0]), could)
+        return Significance(exact.sign_test(better, worse, is_midp=is_midp), better, worse, len(arms[0]), could)
     found = differences(arms, samples)
     # why: the least p-value is 1 / (draws + 1); a hundred draws should lie below the level that is asked.
     draws = min(_MOST_DRAWS, max(_DRAWS, ceil(100 / level))) if level else _MOST_DRAWS

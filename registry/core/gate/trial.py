@@ -46,11 +46,11 @@ def doubt_about(parts: Sequence[SliceRows], metric: Metric, *, whose: str = "") 
     """
     for part in parts:
         lost, of, what = part.lost, part.scheduled, "answers"
-        if metric.everywhere:
+        if metric.timed:
             lost, of, what = part.lost_timings, part.timed, "timings"
         if lost * LOSS_LIMIT > of:
             return f"{whose}{lost:,} of {of:,} {what} of {part.slice.name} are missing, over 1 %."
-        if metric.everywhere:
+        if metric.timed:
             continue
         for name in metric.fed_by(part.slice) or part.findings:
             erred = part.findings[name].verdict.count(ERRED)
