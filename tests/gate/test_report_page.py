@@ -209,6 +209,18 @@ def test_each_rule_is_drawn_on_the_scale_that_belongs_to_it() -> None:
     } == found
 
 
+def test_what_shares_no_scale_is_drawn_alone() -> None:
+    """Milliseconds are not rates, and nothing is a share of a limit of 0."""
+    texts = ("delta.latency_p95_ms{a}.point <= 20", "delta.success@1{a}.point >= 0", "reward_score_mean(a).point >= -1",
+             "reward_score_mean(b).lower_ci >= 0", "completion_tokens_p90(a).point <= 100")  # fmt: skip
+    found = panels(verdict(*(rule(text, point="5", lower="4", upper="6") for text in texts)))
+
+    assert ["Changes", "Measurements", "Change of latency_p95_ms", "reward_score_mean"] == [
+        one.heading for one in found
+    ]
+    assert 2 == len(found[-1].rows)
+
+
 def test_slices_with_the_greatest_loss_stand_first() -> None:
     """And those that nobody saw stand last."""
     results = [("better", "0.9", "0.5"), ("worse", "0.4", "0.8"), ("same", "0.7", "0.7")]

@@ -11,19 +11,25 @@ from registry.core.gate.report.scale import Scale, changes, rates, shares
 from registry.core.gate.verdict import Part, RuleVerdict, Seen, SliceResult, Verdict
 
 _RULE = re.compile(r"(.+)\.(point|lower_ci|upper_ci|p_value|count|n)\s*(>=|<=|==|>|<)\s*(\S+)", re.DOTALL)
-_MEASURED = re.compile(r"[a-z0-9_]+(_median|_ms|_usd)")
+_NUMBER = re.compile(r"-?[0-9]{1,12}(\.[0-9]+)?")
+_MEASURED = re.compile(r"[a-z0-9_]+_(median|mean|p[0-9]+|ms|usd)")
 _ENDS: dict[str, End] = {"lower_ci": "lower", "upper_ci": "upper", "point": "point"}
 
-Kind = Literal["rate", "change", "share"]
-_PANELS: dict[Kind, tuple[str, str, Callable[[Sequence[float]], Scale]]] = {
-    "rate": ("Rates", "Stretched near 0 and 1, so that 0.98, 0.99 and 0.999 stand apart.", rates),
-    "change": (
-        "Changes",
-        "The candidate minus what the stage serves, on the same cases; no_regressions_on counts what is good.",
-        changes,
-    ),
-    "share": ("Measurements", "As a share of the limit.", shares),
-}
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The panel that a rule is drawn in. `divides` says that its numbers are told as shares of the threshold."""
+
+    heading: str
+    note: str
+    scale: Callable[[Sequence[float]], Scale]
+    divides: bool = False
+
+
+_DIFFERENCE = "The candidate minus what the stage serves"
+_RATES = Home("Rates", "Stretched near 0 and 1, so that 0.98, 0.99 and 0.999 stand apart.", rates)
+_CHANGES = Home("Changes", f"{_DIFFERENCE}, on the same cases; no_regressions_on counts what is good.", changes)
+_SHARES = Home("Measurements", "As a share of the limit.", shares, divides=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +42,20 @@ class Asked:
     number: str
 
     @property
-    def kind(self) -> Kind:
-        """The scale that its numbers are drawn on."""
-        if self.measure.startswith("delta."):
-            return "change"
-        name = self.measure.removeprefix("canary.").partition("(")[0]
-        return "share" if _MEASURED.fullmatch(name) else "rate"
+    def home(self) -> Home:
+        """Where its numbers are drawn: with those of their kind, or alone where they share no scale."""
+        is_delta = self.measure.startswith("delta.")
+        name = re.split(r"[({]", self.measure.removeprefix("delta.").removeprefix("canary."))[0]
+        if not _MEASURED.fullmatch(name):
+            return _CHANGES if is_delta else _RATES
+        if is_delta:
+            return Home(f"Change of {name}", f"{_DIFFERENCE}.", changes)
+        return _SHARES if self.limit > 0 else Home(name, "As it was measured.", changes)
+
+    @property
+    def limit(self) -> float:
+        """The number; 0 where it is none, which only a forged rule can have."""
+        return float(self.number) if _NUMBER.fullmatch(self.number) else 0.0
 
     @property
     def good(self) -> Literal["above", "below", ""]:
@@ -52,12 +66,11 @@ class Asked:
 
 def panels(verdict: Verdict) -> tuple[Panel, ...]:
     """The slices, then the rules by scale; a rule that asks for a number of samples is not drawn."""
-    rules = [drawn for rule in verdict.rules for drawn in _rows(rule)]
-    found = [_slices(verdict.slices)] if verdict.slices else []
-    for kind, (heading, note, scale) in _PANELS.items():
-        if rows := tuple(row for of, row in rules if of == kind):
-            found.append(Panel(heading, note, rows, scale))
-    return tuple(found)
+    homes: dict[Home, list[Row]] = {home: [] for home in (_RATES, _CHANGES, _SHARES)}
+    for home, row in (drawn for rule in verdict.rules for drawn in _rows(rule)):
+        homes.setdefault(home, []).append(row)
+    found = (Panel(home.heading, home.note, tuple(rows), home.scale) for home, rows in homes.items() if rows)
+    return (*([_slices(verdict.slices)] if verdict.slices else []), *found)
 
 
 def _slices(slices: tuple[SliceResult, ...]) -> Panel:
@@ -86,25 +99,19 @@ def _slice(one: SliceResult) -> Row:
     )
 
 
-def _rows(rule: RuleVerdict) -> Iterator[tuple[Kind, Row]]:
-    if rule.parts:
-        yield from (("change", _part(part)) for part in rule.parts)
+def _rows(rule: RuleVerdict) -> Iterator[tuple[Home, Row]]:
+    yield from ((_CHANGES, _part(part)) for part in rule.parts or ())
     found = _RULE.fullmatch(rule.rule)
-    if found is None or found[2] == "n":
-        return
-    asked = Asked(*found.groups())
-    limit = float(asked.number) if _is_number(asked.number) else 0.0
-    if asked.kind == "share" and limit <= 0:
-        return  # why: nothing is a share of a limit of 0
-    yield asked.kind, _rule(rule, asked, divisor=limit if asked.kind == "share" else 1.0)
+    if found is not None and found[2] != "n":
+        asked = Asked(*found.groups())
+        yield asked.home, _rule(rule, asked)
 
 
-def _rule(rule: RuleVerdict, asked: Asked, *, divisor: float) -> Row:
+def _rule(rule: RuleVerdict, asked: Asked) -> Row:
     """A rule's row. A p-value and a count are no numbers of the scale: their estimate is drawn without a threshold."""
-    is_drawn = asked.statistic in _ENDS
-    seen = (_scaled(number, divisor) for number in (rule.point, rule.lower, rule.upper))
-    point, lower, upper = seen
-    baseline = rule.baseline if asked.kind != "change" else None
+    is_drawn, divisor = asked.statistic in _ENDS, asked.limit if asked.home.divides else 1.0
+    point, lower, upper = (_scaled(number, divisor) for number in (rule.point, rule.lower, rule.upper))
+    baseline = None if asked.measure.startswith("delta.") else rule.baseline
     return Row(
         asked.measure,
         _rule_told(rule, asked),
@@ -112,7 +119,7 @@ def _rule(rule: RuleVerdict, asked: Asked, *, divisor: float) -> Row:
         lower=lower,
         upper=upper,
         sign=rule.verdict,
-        threshold=float(asked.number) / divisor if is_drawn else None,
+        threshold=asked.limit / divisor if is_drawn else None,
         good=asked.good if is_drawn else "",
         judged=_ENDS.get(asked.statistic, ""),
         asked=f"{asked.statistic} {asked.comparator} {asked.number}",
@@ -140,7 +147,7 @@ def _part(part: Part) -> Row:
 def _rule_told(rule: RuleVerdict, asked: Asked) -> str:
     if rule.point is None or rule.lower is None or rule.upper is None:
         return "nothing seen" if rule.value is None else near(rule.value)
-    if asked.kind == "change":
+    if asked.measure.startswith("delta."):
         told = _changed(rule.point, rule.lower, rule.upper)
         return f"p {small(rule.p_value)}; {told}" if rule.p_value else told
     told = f"{near(rule.point)} ({span(rule.lower, rule.upper)})"
@@ -167,7 +174,3 @@ def _number(number: str | None) -> float | None:
 
 def _scaled(number: str | None, divisor: float) -> float | None:
     return None if number is None else float(number) / divisor
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"-?[0-9]{1,12}(\.[0-9]+)?", text) is not None
