@@ -1,92 +1,41 @@
-"""The estimators against published worked examples, and against properties that any estimator must have."""
+"""The estimators by hand: what they mean, what they refuse, and that size does not break them."""
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.core.gate.estimate import (
     Interval,
     NoSample,
+    bernoulli_sequence,
+    beta_mixture_sequence,
     clopper_pearson,
+    clustered_mean,
+    empirical_bernstein_sequence,
     korn_graubard,
     mcnemar_exact,
+    newcombe_independent,
     newcombe_paired,
+    poisson_exact,
     quantile_interval,
     ratio_of_sums,
+    sign_flip_test,
     stratified,
+    tango_paired,
     wilson,
 )
-
-# Known answers, each with where it was published.
-WILSON = [
-    (4, 200, 2, 0.0078044, 0.0502871),  # R binom, via the tests of statsmodels
-    (81, 263, 2, 0.2553, 0.3662),  # Newcombe 1998 (Stat. Med. 17:857), table I, method 3
-    (15, 148, 2, 0.0624, 0.1605),  # the same
-    (0, 20, 2, 0.0, 0.1611),  # the same
-    (1, 29, 2, 0.0061, 0.1718),  # the same
-    (10, 10, 1, 0.787058, 1.0),  # R prop.test, via the tests of SciPy
-]
-CLOPPER_PEARSON = [
-    (20, 100, 0.1266556, 0.2918427),  # R binom.test, via the tests of SciPy
-    (81, 263, 0.2527, 0.3676),  # Newcombe 1998 (Stat. Med. 17:857), table I, method 5
-    (15, 148, 0.0578, 0.1617),  # the same
-    (0, 20, 0.0, 0.1684),  # the same
-    (1, 29, 0.0009, 0.1776),  # the same
-]
-MCNEMAR = [
-    (6, 16, False, 0.052479),  # Cavo et al. 2012, via the tests of the R package contingencytables
-    (6, 16, True, 0.034690),  # the same
-    (12, 2, False, 0.0129),  # Armitage and Berry, via StatsDirect
-    (15, 19, False, 0.6075914),  # R, via the tests of statsmodels
-    (1, 7, False, 0.0703),  # Fagerland, Lydersen and Laake 2013 (BMC Med. Res. Methodol. 13:91), Bentur et al.
-    (1, 7, True, 0.0391),  # the same
-]
 
 
 def nearly(value: float | list[float], digits: int = 4) -> Any:
     """As many decimals as were published."""
     return pytest.approx(value, abs=0.6 * 10**-digits)
-
-
-@pytest.mark.parametrize(("successes", "n", "sides", "lower", "upper"), WILSON)
-def test_wilson_gives_the_published_bounds(successes: int, n: int, sides: int, lower: float, upper: float) -> None:
-    """Score bounds of worked examples."""
-    found = wilson(successes, n, 0.95, sides)
-
-    assert [found.lower, found.upper] == nearly([lower, upper])
-
-
-@pytest.mark.parametrize(("successes", "n", "lower", "upper"), CLOPPER_PEARSON)
-def test_clopper_pearson_gives_the_published_bounds(successes: int, n: int, lower: float, upper: float) -> None:
-    """Exact bounds of worked examples."""
-    found = clopper_pearson(successes, n)
-
-    assert [found.lower, found.upper] == nearly([lower, upper])
-
-
-@pytest.mark.parametrize(("first", "second", "midp", "expected"), MCNEMAR)
-def test_mcnemar_gives_the_published_p_values(first: int, second: int, *, midp: bool, expected: float) -> None:
-    """Exact and mid-p values of worked examples."""
-    assert mcnemar_exact(first, second, midp) == nearly(expected)
-    assert mcnemar_exact(second, first, midp) == mcnemar_exact(first, second, midp)
-
-
-def test_newcombe_gives_the_published_difference() -> None:
-    """Cavo et al., via the tests of the R package contingencytables."""
-    found = newcombe_paired(59, 6, 16, 80)
-
-    assert [found.point, found.lower, found.upper] == nearly([-0.0621, -0.1186, -0.0046])
-
-
-def test_order_statistics_bound_a_quantile_as_r_does() -> None:
-    """The 0.3 quantile of exp(0 to 1 by 0.01): ranks 21 and 40, R confintr via the tests of SciPy."""
-    found = quantile_interval([math.exp(i / 100) for i in range(101)], 0.3)
-
-    assert [found.lower, found.upper] == pytest.approx([1.22140276, 1.47698079])
 
 
 def test_the_quantile_is_a_value_that_was_seen() -> None:
@@ -155,55 +104,140 @@ def test_a_difference_of_two_rates_is_a_stratified_mean_with_a_negative_weight()
     assert [found.point, found.lower, found.upper] == nearly([0.2, 0.0524, 0.3339])
 
 
-@pytest.mark.parametrize("estimate", [wilson, clopper_pearson])
-@pytest.mark.parametrize(("successes", "n"), [(0, 0), (-1, 5), (6, 5)])
-def test_counts_that_cannot_be_are_refused(estimate: object, successes: int, n: int) -> None:
-    """An empty slice proves nothing, and gives no interval."""
+NAN = math.nan
+REFUSED: dict[str, Callable[[], object]] = {
+    "no samples": lambda: wilson(0, 0),
+    "fewer than none": lambda: clopper_pearson(-1, 5),
+    "more than all": lambda: clopper_pearson(6, 5),
+    "half a success": lambda: wilson(2.5, 5),  # type: ignore[arg-type] # what a stranger may try
+    "NaN successes": lambda: clopper_pearson(NAN, 5),  # type: ignore[arg-type] # the same
+    "a word": lambda: wilson("3", 5),  # type: ignore[arg-type] # the same
+    "no clusters": lambda: korn_graubard([]),
+    "clusters of nothing": lambda: korn_graubard({"a": []}),
+    "a score above 1": lambda: korn_graubard([[2.0]]),
+    "a score that is no number": lambda: korn_graubard([[0.5, NAN]]),
+    "events that cannot be": lambda: poisson_exact(-1),
+    "half an event": lambda: poisson_exact(1.5),  # type: ignore[arg-type] # the same
+    "no exposure": lambda: poisson_exact(1, 0.0),
+    "endless exposure": lambda: poisson_exact(1, math.inf),
+    "no values": lambda: quantile_interval([], 0.5),
+    "a value that is no number": lambda: quantile_interval([1, NAN], 0.5),
+    "a quantile of 0": lambda: quantile_interval([1, 2], 0.0),
+    "a quantile in percent": lambda: quantile_interval([1, 2], 95),
+    "nothing to divide by": lambda: ratio_of_sums([1], [0]),
+    "no denominators": lambda: ratio_of_sums([1], []),
+    "other lengths": lambda: ratio_of_sums([1, 2], [1]),
+    "clusters for fewer": lambda: ratio_of_sums([1, 2], [1, 1], ["a"]),
+    "no ratio at all": lambda: ratio_of_sums([], []),
+    "an infinite cost": lambda: ratio_of_sums([math.inf], [1]),
+    "no mean": lambda: clustered_mean([], []),
+    "clusters for more": lambda: clustered_mean([1.0], ["a", "b"]),
+    "a mean with NaN": lambda: clustered_mean([1.0, NAN], [1, 2]),
+    "no parts": lambda: stratified([], []),
+    "weights for more": lambda: stratified([(1, 2)], [0.5, 0.5]),
+    "a weight that is no number": lambda: stratified([(1, 2)], [NAN]),
+    "fewer than no pairs": lambda: mcnemar_exact(-1, 2),
+    "half a pair": lambda: mcnemar_exact(1.5, 2),  # type: ignore[arg-type] # the same
+    "no cases": lambda: newcombe_paired(0, 0, 0, 0),
+    "a negative cell": lambda: newcombe_paired(1, -1, 0, 5),
+    "no cases for Tango": lambda: tango_paired(0, 0, 0, 0),
+    "a negative cell for Tango": lambda: tango_paired(5, 0, -1, 0),
+    "an arm without samples": lambda: newcombe_independent(1, 2, 0, 0),
+    "an arm with too many": lambda: newcombe_independent(3, 2, 1, 2),
+    "no differences": lambda: sign_flip_test([], 1),
+    "a difference that is no number": lambda: sign_flip_test([1, NAN], 1),
+    "an infinite difference": lambda: sign_flip_test([math.inf], 1),
+    "no draws": lambda: sign_flip_test([1.0], 1, 0),
+    "a sequence of nothing": lambda: beta_mixture_sequence(0, 0),
+    "no prior": lambda: beta_mixture_sequence(1, 2, 0.95, 0.0),
+    "a sum above n": lambda: bernoulli_sequence(3, 2),
+    "a sum that is no number": lambda: bernoulli_sequence(NAN, 2),
+    "tuned to nothing": lambda: bernoulli_sequence(1, 2, t_opt=0),
+    "tuned to no risk": lambda: bernoulli_sequence(1, 2, alpha_opt=1.0),
+    "no bounded values": lambda: empirical_bernstein_sequence([]),
+    "a value above 1": lambda: empirical_bernstein_sequence([0.5, 1.5]),
+    "a bounded value that is none": lambda: empirical_bernstein_sequence([NAN]),
+    "three sides": lambda: wilson(1, 2, 0.95, 3),
+    "one side that is mostly wrong": lambda: wilson(1, 2, 0.4, 1),
+}
+
+
+@pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED.keys())
+def test_nothing_gives_no_estimate(call: Callable[[], object]) -> None:
+    """Empty samples, counts that cannot be, and what is not a number: a fault, and never an interval."""
     with pytest.raises(NoSample):
-        estimate(successes, n)  # type: ignore[operator] # both take two counts
+        call()
 
 
-def test_nothing_gives_no_estimate() -> None:
-    """No values, no clusters, no denominators, no cases, no parts: a fault, not a number."""
-    for call in (
-        lambda: quantile_interval([], 0.5),
-        lambda: korn_graubard([]),
-        lambda: korn_graubard([[2.0]]),
-        lambda: ratio_of_sums([1], [0]),
-        lambda: ratio_of_sums([1], []),
-        lambda: newcombe_paired(0, 0, 0, 0),
-        lambda: newcombe_paired(1, -1, 0, 5),
-        lambda: mcnemar_exact(-1, 2),
-        lambda: stratified([], []),
-        lambda: stratified([(1, 2)], [0.5, 0.5]),
-        lambda: wilson(1, 2, 1.0),
-        lambda: wilson(1, 2, 0.95, 3),
-    ):
+@pytest.mark.parametrize("confidence", [0.0, 1.0, -0.5, 95, NAN, math.inf, "high", None])
+def test_a_confidence_lies_between_0_and_1(confidence: Any) -> None:
+    """Percent, none and all are refused by every estimator that takes one."""
+    calls: list[Callable[..., object]] = [
+        partial(wilson, 1, 2),
+        partial(clopper_pearson, 1, 2),
+        partial(korn_graubard, [[1], [0]]),
+        partial(poisson_exact, 1, 1.0),
+        partial(quantile_interval, [1, 2], 0.5),
+        partial(ratio_of_sums, [1, 2], [1, 1], None),
+        partial(clustered_mean, [1, 2], [1, 2]),
+        partial(stratified, [(1, 2)], [1]),
+        partial(newcombe_paired, 1, 1, 1, 1),
+        partial(tango_paired, 1, 1, 1, 1),
+        partial(newcombe_independent, 1, 2, 1, 2),
+        partial(beta_mixture_sequence, 1, 2),
+        partial(bernoulli_sequence, 1, 2),
+        partial(empirical_bernstein_sequence, [0.5]),
+    ]
+    for call in calls:
         with pytest.raises(NoSample):
-            call()
+            call(confidence)
 
 
-tables = st.tuples(*[st.integers(0, 40)] * 4).filter(lambda table: sum(table) > 0)
+def test_numbers_of_numpy_are_numbers() -> None:
+    """Counts and columns as they come from a data frame."""
+    ones = np.array([1.0, 0.0, 1.0, 1.0])
+
+    assert clopper_pearson(3, 4) == clopper_pearson(np.int64(3), np.float64(4.0))  # type: ignore[arg-type] # a whole float
+    assert korn_graubard([[1, 0], [1, 1]]) == korn_graubard(ones.reshape(2, 2))  # type: ignore[arg-type] # an array
+    assert quantile_interval([1, 0, 1, 1], 0.5) == quantile_interval(ones, np.float64(0.5))  # type: ignore[arg-type] # an array
+    assert clustered_mean([1, 0, 1, 1], [1, 1, 2, 2]) == clustered_mean(ones, np.array([1, 1, 2, 2]))  # type: ignore[arg-type] # arrays
+    assert sign_flip_test([1, 0, 1, 1], 5) == sign_flip_test(ones, 5)  # type: ignore[arg-type] # an array
 
 
-@given(tables)
-@settings(deadline=None)
-def test_changing_the_arms_turns_the_difference_round(table: tuple[int, int, int, int]) -> None:
-    """Newcombe's interval does not know which arm is called the first."""
-    both, first, second, neither = table
-    one, other = newcombe_paired(*table), newcombe_paired(both, second, first, neither)
+def test_one_cluster_tells_nothing_of_a_mean() -> None:
+    """And clusters of one give the interval of every textbook: 5.1 to 8.9 for the body of Student's table."""
+    alone, each = clustered_mean([1.0, 2.0], ["a", "a"]), clustered_mean([5, 6, 7, 8, 9], range(5))
 
-    assert [one.point, one.lower, one.upper] == pytest.approx([-other.point, -other.upper, -other.lower])
-    assert -1 <= one.lower <= one.point <= one.upper <= 1
+    assert (1.5, -math.inf, math.inf, math.inf) == (alone.point, alone.lower, alone.upper, alone.standard_error)
+    assert [7, 7 - 2.776445 * math.sqrt(0.5), math.sqrt(0.5)] == nearly(
+        [each.point, each.lower, each.standard_error], 6
+    )
 
 
-@given(tables)
-@settings(deadline=None)
-def test_an_interval_never_has_no_width(table: tuple[int, int, int, int]) -> None:
-    """Degenerate intervals pass gates; there are none, not even where both arms never differ."""
-    found = newcombe_paired(*table)
+def test_a_part_may_be_given_as_counts_or_bounds() -> None:
+    """A weight of 0 takes a part out, even one that is not bounded."""
+    one = clopper_pearson(80, 100)
 
-    assert found.upper - found.lower > 0
+    assert (
+        stratified([one], [1]) == stratified([(80, 100)], [1]) == stratified([(one.point, one.lower, one.upper)], [1])
+    )
+    assert stratified([one, Interval(5.0, -math.inf, math.inf)], [1, 0]) == stratified([one], [1])
+
+
+def test_a_million_samples_are_no_trouble() -> None:
+    """Where n is large everything is near the normal law; and a tail that has no float is 0, not a fault."""
+    million, half = 10**6, 500_000
+    near = 1.959964 * math.sqrt(0.7 * 0.3 / million)
+    for found in (clopper_pearson(700_000, million), wilson(700_000, million)):
+        assert [0.7 - near, 0.7 + near] == pytest.approx([found.lower, found.upper], abs=2e-6)
+    assert 3.6888795e-06 == pytest.approx(clopper_pearson(0, million).upper, rel=1e-5)
+    assert 0.31779469 == pytest.approx(mcnemar_exact(half + 500, half - 500), abs=1e-8)
+    assert 0.0 == mcnemar_exact(million, 0)
+    for paired in (tango_paired, newcombe_paired):
+        found = paired(half, 600, 400, half - 1000)
+        assert [0.0002 - 6.2e-5, 0.0002 + 6.2e-5] == pytest.approx([found.lower, found.upper], abs=1e-6)
+    assert beta_mixture_sequence(1, million).upper < 1.4e-5
+    assert bernoulli_sequence(half, million, t_opt=million).lower == pytest.approx(0.5 - 1.5e-3, abs=1e-4)
 
 
 @given(st.integers(0, 25), st.integers(0, 25))
