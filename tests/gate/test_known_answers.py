@@ -1,6 +1,8 @@
 """Every estimator gives what was published, to the last decimal that was published."""
 
+import inspect
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -58,3 +60,14 @@ def test_every_answer_has_its_source_and_every_estimator_an_answer() -> None:
 
     assert set(BOOK["sources"]) == told
     assert {"ratio_of_sums", "stratified"} == estimators - set(BOOK["answers"])
+
+
+def test_every_estimator_is_in_the_table_of_the_docs() -> None:
+    """With its arguments in their order."""
+    page = (Path(__file__).parents[2] / "docs" / "gates.md").read_text(encoding="utf-8")
+    for name in set(estimate.__all__) - {"Interval", "MeanInterval", "NoSample"}:
+        row = re.search(rf"^\| `{name}\((.*?)\)`", page, re.MULTILINE)
+        told = row[1].split(", ") if row else []
+
+        assert told
+        assert told == [name for name in inspect.signature(getattr(estimate, name)).parameters if name in told]
