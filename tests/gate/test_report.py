@@ -130,39 +130,50 @@ def test_a_verdict_that_says_nothing_of_them_has_no_notes() -> None:
 
 
 STRENGTHS = [
-    ("0.0219", "0.0000021", "0.02", "A model exactly at the threshold would pass 2.2 % of the time; "
-     "one worse by 0.02, less than 0.1 %."),
-    ("0.54", None, None, "A model exactly at the threshold would pass 54 % of the time."),
-    (None, None, None, ""),
-]  # fmt: skip
+    ("math_correct_rate(a).lower_ci >= 0.98", "exactly at the threshold", "worse by 0.02"),
+    ("delta.latency_p95_ms{a}.point <= 20", "exactly at the threshold", "worse by 0.02"),
+    ("latency_p95_ms.point <= 900", "exactly at the threshold", "with 2 % more of its samples on the wrong side"),
+    (
+        "steps_to_solve_median(a).point <= 5",
+        "exactly at the threshold",
+        "with 2 % more of its samples on the wrong side",
+    ),
+    ("delta.success@1{a}.p_value < 0.05", "that is no different", "worse by 0.02"),
+]
 
 
-@pytest.mark.parametrize(("at", "worse", "margin", "expected"), STRENGTHS)
-def test_the_strength_of_a_rule_is_a_sentence(
-    at: str | None, worse: str | None, margin: str | None, expected: str
-) -> None:
-    """Where it was computed."""
-    rule = RuleVerdict(
-        rule="x", verdict="pass", sentence=".", chance_at_threshold=at, chance_one_margin_worse=worse, margin=margin
-    )
+@pytest.mark.parametrize(("text", "at", "worse"), STRENGTHS)
+def test_the_strength_of_a_rule_is_a_sentence(text: str, at: str, worse: str) -> None:
+    """It says what a model at the threshold is, and what is one margin worse, for each kind of rule."""
+    chances = {"chance_at_threshold": "0.0219", "chance_one_margin_worse": "0.0000021", "margin": "0.02"}
 
-    assert expected == strength_of(rule)
+    rule = RuleVerdict(rule=text, verdict="pass", sentence=".", **chances)  # type: ignore[arg-type] # by name
+
+    assert f"A model {at} would pass 2.2 % of the time; one {worse}, less than 0.1 %." == strength_of(rule)
+
+
+def test_a_strength_that_was_not_computed_is_not_told() -> None:
+    """Half of it is told where half of it is known."""
+    half = RuleVerdict(rule="x", verdict="pass", sentence=".", chance_at_threshold="0.54")
+
+    assert "A model exactly at the threshold would pass 54 % of the time." == strength_of(half)
+    assert "" == strength_of(half.model_copy(update={"chance_at_threshold": None}))
 
 
 PERCENTS = [
-    ("0", "0 %"),
+    ("0", "less than 0.1 %"),
     ("0.0005", "less than 0.1 %"),
     ("0.0006", "0.1 %"),
     ("0.022", "2.2 %"),
     ("0.5", "50 %"),
     ("0.9996", "more than 99.9 %"),
-    ("1", "100 %"),
+    ("1", "more than 99.9 %"),
 ]
 
 
 @pytest.mark.parametrize(("chance", "expected"), PERCENTS)
 def test_a_chance_is_told_in_percent(chance: str, expected: str) -> None:
-    """What can happen is never told as 0 %, what can fail to happen never as 100 %."""
+    """Nothing is said to be impossible or sure: the numbers are rounded, and some are approximate."""
     assert expected == percent(chance)
 
 

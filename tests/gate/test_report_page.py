@@ -179,7 +179,7 @@ def test_everything_that_happened_is_told() -> None:
         "6.4 %",
         "1 case of slice_with_a_long_name_00 also in the training data sft_math.",
         "2 of 400",
-        "A model exactly at the threshold would pass 2.2 % of the time; one worse by 0.02, 0 %.",
+        "A model exactly at the threshold would pass 2.2 % of the time; one worse by 0.02, less than 0.1 %.",
         "120 and 900",
         f"registry gate --replay {digest_of(full().canonical())}",
     ):

@@ -163,10 +163,11 @@ def _with_more(question: Question, seen: Estimate, written: RuleVerdict) -> Rule
 def _point(question: Question, seen: Estimate) -> RuleVerdict:
     at = f"{words.near(seen.point)} on {words.many(seen.n, 'sample')}; {question.asked} is asked."
     if seen.units < question.minimum_n:
-        sentence = f"{at} A point takes at least {question.minimum_n:,} to be judged."
+        sentence = f"{at} It takes at least {question.minimum_n:,} to be judged."
         return _written(question, seen, sentence)
     span = f"between {words.floor(seen.lower)} and {words.ceiling(seen.upper)}"
-    sentence = f"{at} A point rule; the truth lies {span} with {words.percent(question.gate.confidence)} confidence."
+    sure = f"with {words.percent(question.gate.confidence)} confidence"
+    sentence = f"{at} Only the point is judged; the truth lies {span} {sure}."
     return _written(question, seen, sentence, verdict="pass" if question.holds(seen.point) else "fail")
 
 

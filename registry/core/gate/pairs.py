@@ -179,9 +179,9 @@ def _protected_verdict(rule: NoRegressions, parts: tuple[Part, ...], gate: Gate)
     low, high = words.floor(Fraction(worst.lower)), words.ceiling(Fraction(worst.upper))
     margin = words.near(Fraction(worst.margin))
     sentence = {
-        "pass": f"Nothing got worse by {margin} or more: at the least sure, {where}, {low} at worst.",
-        "fail": f"A regression: {where}, at best {high}; -{margin} is the margin.",
-        "inconclusive": f"Not proven: {where}, but the truth may be {low}; above -{margin} is asked.",
+        "pass": f"Nothing got worse by {margin} or more. The least sure: {where}, at worst by {low}.",
+        "fail": f"A regression: {where}, at best by {high}; a drop of {margin} is too much.",
+        "inconclusive": f"Not proven: {where}, but perhaps by {low}; a drop of {margin} is to be ruled out.",
     }[worst.verdict]
     written = RuleVerdict(
         rule=rule.text,

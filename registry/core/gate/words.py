@@ -59,7 +59,7 @@ def more_sentence(half: int | None, most: int | None) -> str:
     """How many more samples would settle it."""
     if half is None or most is None:
         return " More samples like these would not help."
-    return f" About {half:,} more like these would pass half of the time, {most:,} more four times out of five."
+    return f" About {half:,} more like these would let it pass half of the time, {most:,} more four times out of five."
 
 
 def small(p_value: Fraction) -> str:

@@ -1,5 +1,6 @@
 """A verdict as lines of text, which the terminal, Markdown and HTML all show."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,6 +12,8 @@ from registry.core.gate.verdict import Attempts, Flip, RuleVerdict, SliceResult,
 
 MARKS = {"pass": "PASS", "fail": "FAIL", "inconclusive": "UNDECIDED"}
 SHOWN_FLIPS = 20
+_P_VALUE = re.compile(r"\.p_value\s*[<>]")
+_QUANTILE = re.compile(r"(canary\.)?[a-z_]+_(median|p[0-9]+)(_ms)?[.(]")
 _UP = Fraction(999_999_999, 1_000_000_000)
 
 
@@ -107,21 +110,21 @@ def strength_of(rule: RuleVerdict) -> str:
     """How much a pass of this rule is worth, as a sentence; empty where that was not computed."""
     if rule.chance_at_threshold is None:
         return ""
-    told = f"A model exactly at the threshold would pass {percent(rule.chance_at_threshold)} of the time"
-    if rule.chance_one_margin_worse is None:
+    at = "that is no different" if _P_VALUE.search(rule.rule) else "exactly at the threshold"
+    told = f"A model {at} would pass {percent(rule.chance_at_threshold)} of the time"
+    if rule.chance_one_margin_worse is None or rule.margin is None:
         return f"{told}."
-    worse = f"one worse by {near(rule.margin)}" if rule.margin else "one margin worse"
+    worse = f"one worse by {near(rule.margin)}"
+    if _QUANTILE.match(rule.rule):  # why: the margin of a quantile is a share of the samples, and no milliseconds
+        worse = f"one with {percent(rule.margin)} more of its samples on the wrong side"
     return f"{told}; {worse}, {percent(rule.chance_one_margin_worse)}."
 
 
 def percent(chance: str) -> str:
-    """A chance for people: `2.2 %`; what is nearly never or nearly always is said so."""
-    share = Fraction(chance)
-    tenths = round(share * 1000)
-    if tenths == 0 < share:
-        return "less than 0.1 %"
-    if tenths == 1000 and share < 1:
-        return "more than 99.9 %"
+    """A chance for people: `2.2 %`; nothing is said to be impossible or sure."""
+    tenths = round(Fraction(chance) * 1000)
+    if tenths in {0, 1000}:
+        return "more than 99.9 %" if tenths else "less than 0.1 %"
     return f"{tenths // 10} %" if tenths % 10 == 0 else f"{tenths // 10}.{tenths % 10} %"
 
 
