@@ -13,6 +13,7 @@ from typing import BinaryIO, Literal, Protocol, runtime_checkable
 from registry.core.bundle.trust import SeenLedger
 from registry.core.digest import Digest
 from registry.core.pin import Source
+from registry.core.store import Stock
 from registry.core.tree import Entry, Tree
 
 
@@ -77,6 +78,35 @@ class Meter(Protocol):
 
     def moved(self, size_bytes: int) -> None:
         """So much more was read from where it comes from. May be called from several threads."""
+
+
+class Attic(Protocol):
+    """What lies behind a store: where blobs go that are not wanted in their place, and from where they come back."""
+
+    def alone(self) -> AbstractContextManager[Stock]:
+        """Keep writers and other collectors out, and say what is here; raises `ConflictError` if they do not finish.
+
+        Whoever put a blob before, and has not named it in the ledger yet, is among `leased`.
+        """
+
+    def set_aside(self, digests: Sequence[Digest], at: datetime) -> None:
+        """Move blobs into the trash, durably; only while alone. The store still gives them to who asks."""
+
+    def bring_back(self, digests: Sequence[Digest]) -> None:
+        """Move blobs from the trash to their places, durably; only while alone."""
+
+    def purge(self, digests: Sequence[Digest], *, known: Sequence[Digest]) -> None:
+        """Delete blobs in the trash for good; only while alone. Those `known` to the ledger are written down first."""
+
+    def quarantine(self, digest: Digest, at: datetime) -> str:
+        """Move what lies in a blob's place out of the way, whatever it is, and say where it is now."""
+
+
+class Copies(Protocol):
+    """A place that may have a copy of a blob."""
+
+    def find(self, digest: Digest, size: int | None) -> Iterator[OpenFile]:
+        """Files that may be the blob, of `size` bytes if that is known; none is believed before it is hashed."""
 
 
 class LedgerFile(Protocol):

@@ -13,12 +13,14 @@ from registry.cli.at import at_command
 from registry.cli.decide import approve_command, hold_command, resume_command, revoke_command, waive_command
 from registry.cli.deploy import bundle_command, pull_command
 from registry.cli.gate import gate_command, promote_command
+from registry.cli.gc import gc_command
 from registry.cli.init import init_command, key_app
 from registry.cli.ledger import ledger_app, prove_command, verify_proof_command
 from registry.cli.log import log_command
 from registry.cli.output import complain, talk
 from registry.cli.pin import add_command, pin_command, show_command
 from registry.cli.remotes import fetch_command, push_command
+from registry.cli.repair import repair_command
 from registry.cli.rollback import rollback_command
 from registry.cli.status import status_command
 from registry.cli.verify import verify_command
@@ -58,6 +60,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "verify": verify_command,
     "prove": prove_command,
     "verify-proof": verify_proof_command,
+    "repair": repair_command,
+    "gc": gc_command,
     "bundle": bundle_command,
     "pull": pull_command,
     "push": push_command,

@@ -10,7 +10,9 @@ from registry.cli.project import project
 from registry.errors import IntegrityError, UsageError
 
 if TYPE_CHECKING:
-    from registry.core.health import Health, Report
+    from collections.abc import Sequence
+
+    from registry.core.health import Fault, Health, Report
 
 EXITS: "dict[Health, int]" = {"clean": 0, "repairable": 3, "could-not-check": 4, "data-loss": 5, "tampering": 7}
 """Each has a code of its own, so that a script can tell what to do: mend, look at the machine, restore, or alarm."""
@@ -28,6 +30,9 @@ Subset = Annotated[
     str | None,
     typer.Option("--read-data-subset", metavar="N/T|X%", help="Hash the N-th of T parts, or X hundredths."),
 ]
+Quarantine = Annotated[
+    bool, typer.Option("--quarantine", help="Move damaged blobs out of their places; nothing is deleted.")
+]
 
 
 def verify_command(
@@ -36,6 +41,7 @@ def verify_command(
     read_data: ReadData = False,
     subset: Subset = None,
     ledger: Ledger = False,
+    quarantine: Quarantine = False,
     as_json: Json = False,
 ) -> None:
     """Check the whole ledger, and hash every blob again.
@@ -48,7 +54,10 @@ def verify_command(
         return
     if sum((quick, read_data, subset is not None)) > 1:
         raise UsageError("how much to read is said twice", mend="give one of --quick, --read-data, --read-data-subset")
-    report = project(context).verify(quick=quick, subset=subset)
+    registry = project(context)
+    report = registry.verify(quick=quick, subset=subset)
+    for place in registry.quarantine(report) if quarantine else ():
+        talk(f"moved to {place}")
     if as_json:
         data(document("registry.verified/1", report))
     else:
@@ -56,13 +65,18 @@ def verify_command(
     raise typer.Exit(EXITS[report.health])
 
 
-def show_report(report: "Report") -> None:
-    """Tell each fault, then what was looked at, then the one word for all of it."""
-    for fault in report.faults:
+def show_faults(faults: "Sequence[Fault]") -> None:
+    """Tell each fault, what the blob is to people, and whom it harms."""
+    for fault in faults:
         data(f"{fault.kind}  {fault.digest}  {'; '.join(fault.what) or 'needed by nothing'}")
         data(f"  why:   {fault.why}")
         if fault.harms:
             data(f"  harms: {', '.join(fault.harms)}")
+
+
+def show_report(report: "Report") -> None:
+    """Tell each fault, then what was looked at, then the one word for all of it."""
+    show_faults(report.faults)
     if report.breach:
         where = f"after entry {report.entries - 1}" if report.entries else "before its first entry"
         data(f"ledger broken {where}\n{report.breach}")

@@ -40,7 +40,8 @@ class Fault:
     """A blob that is not what it must be.
 
     `what` are its names to people, `harms` the models that cannot be brought back or explained without it. A damaged
-    blob that nothing needs has neither, and is told all the same: putting the right bytes again would heal it.
+    blob that nothing needs has neither, and is told all the same: putting the right bytes again would heal it. `size`
+    is how many bytes it must have, where that is written down.
     """
 
     digest: Digest
@@ -49,6 +50,7 @@ class Fault:
     why: str
     what: tuple[str, ...]
     harms: tuple[str, ...]
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

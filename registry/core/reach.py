@@ -1,9 +1,11 @@
 """What needs what: from a ledger entry down to every blob without which it could not be served or explained."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
+from registry.core.canonical import NotCanonical
 from registry.core.digest import Digest, short
 from registry.core.gate.verdict import Verdict
 from registry.core.heldout.evidence import Evidence
@@ -11,6 +13,7 @@ from registry.core.ledger.entry import Entry, Judge, Promote, Refuse, Register, 
 from registry.core.manifest import Manifest
 from registry.core.pin import Pin
 from registry.core.tree import Tree
+from registry.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Needed:
 
     `what` names it to people, `size` is in bytes where it is written down. `follow` tells from its bytes what it needs
     in turn; it raises `NotCanonical` or `UsageError` if they are not of the form that they should be. One that
-    `may_lack` is written down by its digest, and kept only where somebody wanted to. `scope` tells two ways apart in
+    `may_lack` is written down by its digest, and kept only where somebody wanted to. `scope` tells the ways apart in
     which the same blob is followed.
     """
 
@@ -28,7 +31,7 @@ class Needed:
     size: int | None = None
     follow: "Callable[[bytes], Iterator[Needed]] | None" = None
     may_lack: bool = False
-    scope: Literal["whole", "record"] = "whole"
+    scope: Literal["whole", "record", "leased"] = "whole"
 
 
 def of_entry(entry: Entry) -> Iterator[Needed]:
@@ -67,6 +70,11 @@ def of_manifest(digest: Digest) -> Needed:
 def of_record(digest: Digest) -> Needed:
     """A manifest, and what explains it without the model: the suite, dvc.lock, the packages, the commit."""
     return Needed(digest, f"manifest {short(digest)}", follow=_in_record, scope="record")
+
+
+def of_leased(digest: Digest, *, is_record: bool) -> Needed:
+    """A blob of which nobody has said yet what it is; if it `is_record`, what it names is needed too."""
+    return Needed(digest, f"the blob {short(digest)}", follow=_in_any_record if is_record else None, scope="leased")
 
 
 def of_pin(pin: Pin) -> Iterator[Needed]:
@@ -112,11 +120,19 @@ def _in_verdict(data: bytes) -> Iterator[Needed]:
     yield Needed(verdict.gate, f"the gate of {verdict.stage}")
 
 
+def _in_any_record(data: bytes) -> Iterator[Needed]:
+    """What a record of an unknown kind names; nothing, if it is none."""
+    for follow in (_in_manifest, _in_evidence, _in_verdict, lambda data: _in_tree(data, "files")):
+        with suppress(NotCanonical, UsageError):
+            yield from tuple(follow(data))
+            return
+
+
+def _in_tree(data: bytes, what: str) -> Iterator[Needed]:
+    for entry in Tree.parse(data).entries:
+        yield Needed(entry.digest, f"{entry.path} of {what}", entry.size)
+
+
 def _tree(digest: Digest, what: str) -> Needed:
     """A tree, whose files are told with the name of the whole."""
-
-    def in_tree(data: bytes) -> Iterator[Needed]:
-        for entry in Tree.parse(data).entries:
-            yield Needed(entry.digest, f"{entry.path} of {what}", entry.size)
-
-    return Needed(digest, f"the list of files of {what}", follow=in_tree)
+    return Needed(digest, f"the list of files of {what}", follow=lambda data: _in_tree(data, what))

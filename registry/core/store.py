@@ -31,13 +31,14 @@ class Lying:
 class Stock:
     """Everything that a store holds at one moment.
 
-    `blobs` can be asked for; `trash` was set aside and can be brought back; `leased` are digests that somebody at work
-    has put or read and may be about to name, whether they are here or not.
+    `blobs` can be asked for; `trash` was set aside and can be brought back; `collected` was deleted on purpose.
+    `leased` are digests that somebody at work has put or read and may be about to name, here or not.
     """
 
     blobs: Mapping[Digest, Lying] = field(default_factory=dict)
     trash: Mapping[Digest, Lying] = field(default_factory=dict)
     leased: frozenset[Digest] = frozenset()
+    collected: frozenset[Digest] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import BinaryIO
 
 from registry.core.digest import Digest, short
@@ -13,7 +12,6 @@ from registry.core.ledger.chain import check_chain
 from registry.core.ledger.entry import Link, manifest_of
 from registry.core.ledger.views import state_of
 from registry.core.reach import of_entry
-from registry.core.retention import LEAST_KEEP, Retention, roots
 from registry.core.sample import Sample
 from registry.core.store import Missing, Premises
 from registry.errors import IntegrityError, RegistryError, UsageError
@@ -21,8 +19,6 @@ from registry.ports import LedgerFile, Store
 from registry.verbs.walk import Walk
 
 _PIECE_BYTES = 1024 * 1024
-_LATE = datetime(9999, 12, 31, tzinfo=UTC)
-"""A time at which nothing is kept for being young."""
 
 
 def verify(
@@ -98,9 +94,10 @@ class _Check:
         self.seen = _of_walk(walk)
         wanted = self.names if self.level == "quick" else {**self.names, **dict.fromkeys(sorted(present))}
         self._see_all([digest for digest in wanted if digest not in self.seen])
-        excused = self._excused(links, walk)
-        faults = (*self._faults(excused), *self._outside(present))
-        return self._report(len(links), breach, faults=faults, excused=excused, present=present)
+        trashed = self.premises.trashed & self.names.keys() - present
+        excused = self._excused(links, walk, trashed)
+        faults = (*self._faults(excused), *self._outside(trashed - excused))
+        return self._report(len(links), breach, faults=faults, collected=len(excused - trashed), present=present)
 
     def _name_all(self, links: Sequence[Link], walk: Walk, present: Collection[Digest]) -> None:
         """Name everything that any entry needs."""
@@ -143,13 +140,11 @@ class _Check:
         with self.store.open(digest) as content:
             return _hashed(content) if is_read else (content.seek(0, 2), digest)
 
-    def _excused(self, links: Sequence[Link], walk: Walk) -> set[Digest]:
-        """What is missing because it was deleted on purpose, and is not needed again."""
+    def _excused(self, links: Sequence[Link], walk: Walk, trashed: Collection[Digest]) -> set[Digest]:
+        """What was set aside or deleted on purpose, and is not needed again."""
         gone = {one for one, seen in self.seen.items() if seen.kind == "missing"} & self.premises.collected
-        if not gone or not links:
-            return gone
-        kept = roots(state_of(links), Retention(LEAST_KEEP), now=_LATE)
-        return gone - {needed.digest for needed in walk.through(root.needed for root in kept)}
+        gone |= set(trashed)
+        return walk.excused(gone, state_of(links)) if gone and links else gone
 
     def _faults(self, excused: Collection[Digest]) -> Iterator[Fault]:
         """What the blobs showed, in the order in which they were met."""
@@ -157,20 +152,21 @@ class _Check:
             if seen.kind and digest not in excused:
                 yield self._fault(digest, seen.kind, seen.why)
 
-    def _outside(self, present: Collection[Digest]) -> Iterator[Fault]:
+    def _outside(self, trashed: Collection[Digest]) -> Iterator[Fault]:
         """What the premises show of blobs that are sound, as far as they were read."""
         sound = {digest for digest, seen in self.seen.items() if seen.kind is None}
-        for digest in self.names:
-            if digest in sound and digest not in present and digest in self.premises.trashed:
-                yield self._fault(digest, "trashed", "it was set aside, and is needed again")
+        for digest in sorted(sound & set(trashed)):
+            yield self._fault(digest, "trashed", "it was set aside, and is needed again")
         for digest in self.premises.exposed:
             if digest in sound or self.level == "quick":
                 yield self._fault(digest, "exposed", "its mode lets somebody write to it")
 
     def _fault(self, digest: Digest, kind: Kind, why: str) -> Fault:
         names = self.names.get(digest)
-        what, harms = (tuple(names.what), tuple(names.harms)) if names else ((), ())
-        return Fault(digest, kind, health_of(kind, is_needed=names is not None), why, what, harms)
+        health = health_of(kind, is_needed=names is not None)
+        if names is None:
+            return Fault(digest, kind, health, why, (), ())
+        return Fault(digest, kind, health, why, tuple(names.what), tuple(names.harms), names.size)
 
     def _report(
         self,
@@ -178,7 +174,7 @@ class _Check:
         breach: str | None,
         *,
         faults: tuple[Fault, ...],
-        excused: Collection[Digest],
+        collected: int,
         present: set[Digest],
     ) -> Report:
         read = [seen for seen in self.seen.values() if seen.is_read or self.level == "quick"]
@@ -193,7 +189,7 @@ class _Check:
             unchecked=sum(1 for seen in self.seen.values() if not seen.is_read and seen.kind is None),
             breach=breach,
             faults=faults,
-            collected=len(excused),
+            collected=collected,
             spare=tuple(sorted(present - self.names.keys() - bad)),
             strays=self.premises.strays,
         )

@@ -4,7 +4,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from registry.core.digest import Digest, DigestMismatch
+from registry.core.ledger.views import State
 from registry.core.reach import Needed
+from registry.core.roots import certain
 from registry.errors import RegistryError
 from registry.ports import Store
 
@@ -51,6 +53,10 @@ class Walk:
             met.add((needed.digest, needed.scope))
             yield needed
             waiting += reversed(self.below(needed))
+
+    def excused(self, gone: Collection[Digest], state: State) -> set[Digest]:
+        """Those of `gone`, which were deleted on purpose, that are not needed again: their absence is no fault."""
+        return set(gone) - {needed.digest for needed in self.through(root.needed for root in certain(state))}
 
     def _read(self, digest: Digest) -> bytes:
         try:

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 
 from registry.core.digest import Sha256
 from registry.core.record import Record, faults_of
+from registry.core.retention import GRACE, KEEP, LEAST_GRACE, LEAST_KEEP
 from registry.errors import UsageError
 
 SETTINGS = "registry.toml"
@@ -42,12 +43,20 @@ class Remote(Record):
     url: Place
 
 
+class Collecting(Record):
+    """What `registry gc` keeps: so many releases of each stage, and everything younger than so many days."""
+
+    keep: Annotated[int, Field(ge=LEAST_KEEP)] = KEEP
+    grace_days: Annotated[int, Field(ge=LEAST_GRACE.days)] = GRACE.days
+
+
 class Settings(Record):
     """What `registry.toml` says: which ledger is ours, where it lives, and where the suite and the gates are.
 
     `place` is where store and ledger are: a directory, or a bucket as `s3://NAME/PREFIX`. `suite` and `gates` are
     directories of the project. Paths are relative to the project's root. `genesis` is the digest of the ledger's first
-    entry, the anchor of all trust. `remotes` are places to push to and to fetch from, by their names.
+    entry, the anchor of all trust. `remotes` are places to push to and to fetch from, by their names. `gc` says how
+    much stays.
     """
 
     genesis: Sha256
@@ -55,6 +64,7 @@ class Settings(Record):
     suite: Place = "manifests/heldout"
     gates: Place = "manifests/gates"
     remotes: dict[RemoteName, Remote] = {}
+    gc: Collecting = Collecting()
 
 
 def read_file(path: Path) -> bytes:

@@ -12,7 +12,7 @@ Nothing here is followed through a link: what is no plain file in a plain direct
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from registry.core.canonical import NotCanonical
 from registry.core.digest import Digest, Sha256, hex_of
 from registry.core.record import Record
 from registry.core.store import Lying, Stock, digest_at, missing, place_of
+from registry.errors import UsageError
 
 WAIT_S = 10.0
 """How long a collector waits for writers, in seconds."""
@@ -31,6 +32,10 @@ WAIT_S = 10.0
 _MOMENT = "%Y%m%dT%H%M%SZ"
 _HEX = re.compile(r"[0-9a-f]{64}")
 _LINE = re.compile(rb"sha256:[0-9a-f]{64}")
+
+
+class NotOurs(UsageError):
+    """A directory of the store is somebody else's."""
 
 
 class CollectedList(Record):
@@ -60,15 +65,17 @@ class Attic:
         durable.make_directory(self.root)
         with durable.held_alone(self.root / "lock", wait_s=WAIT_S):
             leased = frozenset(self._leased())
-            yield Stock(dict(self._blobs()), dict(self._trash()), leased)
+            yield Stock(dict(self._blobs()), dict(self._trash()), leased, self.collected())
 
-    def set_aside(self, digests: Iterable[Digest], at: datetime) -> None:
+    def set_aside(self, digests: Sequence[Digest], at: datetime) -> None:
         """Move blobs into the trash; only while alone."""
-        grave = self.root / "trash" / at.astimezone(UTC).strftime(_MOMENT)
+        if not digests:
+            return
+        grave = self._own("trash") / at.astimezone(UTC).strftime(_MOMENT)
         durable.make_directory(grave)
         durable.move_all((self.root / place_of(digest), grave / hex_of(digest)) for digest in digests)
 
-    def bring_back(self, digests: Iterable[Digest]) -> None:
+    def bring_back(self, digests: Sequence[Digest]) -> None:
         """Move blobs from the trash to their places; only while alone.
 
         Raises:
@@ -91,7 +98,7 @@ class Attic:
 
     def quarantine(self, digest: Digest, at: datetime) -> str:
         """Move whatever lies in a blob's place into the quarantine; where it is now, relative to the store."""
-        target = self.root / "quarantine" / f"{hex_of(digest)}.{at.astimezone(UTC).strftime(_MOMENT)}"
+        target = self._own("quarantine") / f"{hex_of(digest)}.{at.astimezone(UTC).strftime(_MOMENT)}"
         durable.make_directory(target.parent)
         while os.path.lexists(target):
             target = target.with_name(f"{target.name}+")  # why: an only copy is never replaced by another
@@ -113,6 +120,17 @@ class Attic:
             return frozenset(CollectedList.parse((self.root / "collected.json").read_bytes()).digests)
         except (OSError, NotCanonical):
             return frozenset()
+
+    def _own(self, name: str) -> Path:
+        """One of the store's own directories, which may be missing.
+
+        Raises:
+            NotOurs: It is a link: what it leads to is not ours to fill.
+        """
+        path = self.root / name
+        if path.is_symlink():
+            raise NotOurs(f"{path} is a link", why="nothing is moved to where it leads", mend="remove the link")
+        return path
 
     def _newest(self, digest: Digest) -> Path:
         if (path := self.find_in_trash(digest)) is None:

@@ -1,0 +1,45 @@
+"""`registry repair`: make the store whole again."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from registry.cli.output import Json, data, document
+from registry.cli.project import below, project
+from registry.cli.verify import EXITS, MENDS, show_faults
+
+if TYPE_CHECKING:
+    from registry.verbs.repair import Repaired
+
+From = Annotated[
+    list[str] | None,
+    typer.Option("--from", metavar="PLACE", help="A store, project, host, bundle, DVC cache or any directory; again."),
+]
+
+
+def repair_command(context: typer.Context, places: From = None, as_json: Json = False) -> None:
+    """Move damaged blobs into the quarantine, and fetch what is lost again, by digest, from each PLACE in turn.
+
+    Every byte is hashed on its way in. Exits as `registry verify` does, with what is left: 0 if everything is whole.
+    """
+    repaired = project(context).repair([below(context, place) for place in places or ()])
+    if as_json:
+        data(document("registry.repaired/1", repaired))
+    else:
+        _show(repaired)
+    raise typer.Exit(EXITS[repaired.health])
+
+
+def _show(repaired: "Repaired") -> None:
+    for verb, things in (
+        ("restored", repaired.restored),
+        ("brought back", repaired.brought_back),
+        ("quarantined", repaired.quarantined),
+    ):
+        for thing in things:
+            data(f"{verb}  {thing}")
+    show_faults(repaired.faults)
+    if repaired.breach:
+        data(f"ledger broken\n{repaired.breach}")
+    whole = repaired.health == "clean"
+    data("whole" if whole else f"NOT WHOLE, {repaired.health}\n  mend: {MENDS[repaired.health]}")
