@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli.output import Json, data, document
-from registry.cli.project import below, project
+from registry.cli.project import project, start
 from registry.cli.verify import EXITS, MENDS, show_faults
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 From = Annotated[
     list[str] | None,
-    typer.Option("--from", metavar="PLACE", help="A store, project, host, bundle, DVC cache or any directory; again."),
+    typer.Option("--from", metavar="PLACE", help="A remote, store, host, bundle, DVC cache or directory; again."),
 ]
 
 
@@ -22,7 +22,7 @@ def repair_command(context: typer.Context, places: From = None, as_json: Json = 
 
     Every byte is hashed on its way in. Exits as `registry verify` does, with what is left: 0 if everything is whole.
     """
-    repaired = project(context).repair([below(context, place) for place in places or ()])
+    repaired = project(context).repair(places or (), start=start(context))
     if as_json:
         data(document("registry.repaired/1", repaired))
     else:

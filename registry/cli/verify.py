@@ -6,7 +6,7 @@ import typer
 
 from registry.cli.ledger import audited
 from registry.cli.output import Json, data, document, size, talk
-from registry.cli.project import project
+from registry.cli.project import project, start
 from registry.errors import IntegrityError, UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ Subset = Annotated[
     str | None,
     typer.Option("--read-data-subset", metavar="N/T|X%", help="Hash the N-th of T parts, or X hundredths."),
 ]
+Remote = Annotated[str | None, typer.Option("--remote", metavar="NAME", help="Check the copy there, not this one.")]
 Quarantine = Annotated[
     bool, typer.Option("--quarantine", help="Move damaged blobs out of their places; nothing is deleted.")
 ]
@@ -41,6 +42,7 @@ def verify_command(
     read_data: ReadData = False,
     subset: Subset = None,
     ledger: Ledger = False,
+    remote: Remote = None,
     quarantine: Quarantine = False,
     as_json: Json = False,
 ) -> None:
@@ -54,8 +56,10 @@ def verify_command(
         return
     if sum((quick, read_data, subset is not None)) > 1:
         raise UsageError("how much to read is said twice", mend="give one of --quick, --read-data, --read-data-subset")
+    if remote is not None and quarantine:
+        raise UsageError("a copy elsewhere is only looked at", mend="run `registry verify --quarantine` there")
     registry = project(context)
-    report = registry.verify(quick=quick, subset=subset)
+    report = registry.verify(quick=quick, subset=subset, remote=remote, start=start(context))
     for place in registry.quarantine(report) if quarantine else ():
         talk(f"moved to {place}")
     if as_json:

@@ -8,21 +8,17 @@ import io
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
 from registry.core.digest import Digest, DigestMismatch, digest_of, hex_of, short
 from registry.core.ledger.views import State
 from registry.core.reach import Needed, of_entry, of_manifest
-from registry.core.retention import LEAST_KEEP, Retention, roots
+from registry.core.roots import certain
 from registry.core.store import Missing
 from registry.errors import ConflictError, IntegrityError
 from registry.ports import LedgerFile, Meter, Replica, Store
 
 _AT_ONCE = 16
-_LATE = datetime(9999, 12, 31, tzinfo=UTC)
-"""A time at which nothing is kept for being young."""
-
 _UNLISTED_MOST_BYTES = 1 << 34
 """A blob whose size is written down nowhere has no more bytes than this, whatever a store says: 16 GiB."""
 
@@ -82,9 +78,8 @@ def wanted_of(state: State, refs: Sequence[str]) -> Wanted:
         UnknownReference, AmbiguousReference: A name is none, or more than one.
     """
     if not refs:
-        kept = roots(state, Retention(LEAST_KEEP), now=_LATE)
         named = (needed for link in state.entries for needed in of_entry(link.entry))
-        return Wanted(tuple(root.needed for root in kept), tuple(named))
+        return Wanted(tuple(root.needed for root in certain(state)), tuple(named))
     models = {state.resolve(ref) for ref in refs}
     about = (link.entry for link in state.entries if getattr(link.entry, "manifest", None) in models)
     return Wanted((*map(of_manifest, models), *(needed for entry in about for needed in of_entry(entry))))

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from registry.errors import UsageError
-from registry.workspace.place import Place
-from registry.workspace.settings import SETTINGS, read_settings
+from registry.workspace.places import open_ledger, open_store
+from registry.workspace.replicating import Replicating
 
 if TYPE_CHECKING:
+    from registry.adapters.stores.attic import Attic as DirectoryAttic
     from registry.core.digest import Digest
     from registry.core.health import Report
     from registry.ports import Copies
@@ -20,42 +21,57 @@ if TYPE_CHECKING:
 HEX_DIGITS, LEAST_DIGITS = 64, 6
 
 
-class Keeping(Place):
+class Keeping(Replicating):
     """What looks after the store."""
 
-    def verify(self, *, quick: bool = False, subset: str | None = None) -> "Report":
+    def verify(
+        self,
+        *,
+        quick: bool = False,
+        subset: str | None = None,
+        remote: str | None = None,
+        start: Path | None = None,
+    ) -> "Report":
         """Check the ledger and every blob; with `quick`, only that each blob is there and has its size.
 
-        With `subset`, `n/t` or `x%`, only that part of the blobs is hashed, and the others are looked at.
+        With `subset`, `n/t` or `x%`, only that part of the blobs is hashed, and the others are looked at. With
+        `remote`, the copy there is checked, as `push` names it; a relative directory is seen from `start`.
         """
         from registry.core.sample import parse_sample
         from registry.verbs.verify import glance, verify
 
-        store = self.files
+        where = self.where if remote is None else self.there(remote, start)
+        store = open_store(where, self.cache, self.environment)
+        ledger = self.ledger if remote is None else open_ledger(where, self.environment)
         premises, genesis = store.premises(), self.settings.genesis
         if quick:
-            return glance(store=store, ledger=self.ledger, genesis=genesis, premises=premises)
+            return glance(store=store, ledger=ledger, genesis=genesis, premises=premises)
         sample = parse_sample(subset) if subset is not None else None
-        return verify(store=store, ledger=self.ledger, genesis=genesis, premises=premises, sample=sample)
+        return verify(store=store, ledger=ledger, genesis=genesis, premises=premises, sample=sample)
 
     def quarantine(self, report: "Report") -> tuple[str, ...]:
         """Move the damaged blobs of `report` out of their places; where each is now, relative to the store."""
         from registry.adapters.clocks import SystemClock
         from registry.verbs.repair import quarantine
 
-        return quarantine(report, store=self.files, attic=self.files.attic, clock=SystemClock())
+        return quarantine(report, store=self.files, attic=self.attic, clock=SystemClock())
 
-    def repair(self, places: Iterable[str | Path] = ()) -> "Repaired":
-        """Verify everything, and put right what can be, with copies from `places`: stores, projects or directories."""
+    def repair(self, places: Iterable[str] = (), *, start: Path | None = None) -> "Repaired":
+        """Verify everything, and put right what can be, with copies from `places`.
+
+        Args:
+            places: Remotes, URLs of buckets, stores, projects, or any directories of files.
+            start: What relative directories are seen from; the project's root if None.
+        """
         from registry.adapters.clocks import SystemClock
         from registry.verbs.repair import repair
 
         files = self.files
-        copies = [_copies(Path(place)) for place in places]
+        copies = [self._copies(place, start) for place in places]
         files.seal(files.premises().exposed)
         return repair(
             store=files,
-            attic=files.attic,
+            attic=self.attic,
             ledger=self.ledger,
             genesis=self.settings.genesis,
             premises=files.premises,
@@ -81,6 +97,32 @@ class Keeping(Place):
 
         return why(self._blob(digest), **self._collecting(keep, grace_days))
 
+    @property
+    def attic(self) -> "DirectoryAttic":
+        """What lies behind the store.
+
+        Raises:
+            UsageError: The store is in a bucket, where nobody can be kept out.
+        """
+        from registry.adapters.stores.directory import DirectoryStore
+
+        files = self.files
+        if isinstance(files, DirectoryStore):
+            return files.attic
+        mend = "work on a directory store; in a bucket, let versioning and a person with care do it"
+        raise UsageError("nothing is moved in a bucket", why="its writers cannot be kept out meanwhile", mend=mend)
+
+    def _copies(self, place: str, start: Path | None) -> "Copies":
+        """What may have copies at `place`: a store of any kind, or a directory of files."""
+        from registry.adapters.stores.copies import FromStore, Pile
+
+        where = self.there(place, start)
+        if not isinstance(where, Path) or (where / "blobs" / "sha256").is_dir():
+            return FromStore(open_store(where, self.cache, self.environment))
+        if not where.is_dir():
+            raise UsageError(f"{where} is no directory", mend="name a store, a host, a bundle, a DVC cache or a remote")
+        return Pile(where)
+
     def _collecting(self, keep: int | None, grace_days: int | None) -> dict[str, Any]:
         """The doors and the rules of a collector. It does not work under a lease: that would wait for itself."""
         from registry.adapters.clocks import SystemClock
@@ -90,7 +132,7 @@ class Keeping(Place):
         days = rules.grace_days if grace_days is None else grace_days
         return {
             "store": self.files,
-            "attic": self.files.attic,
+            "attic": self.attic,
             "ledger": self.ledger,
             "genesis": self.settings.genesis,
             "clock": SystemClock(),
@@ -108,25 +150,9 @@ class Keeping(Place):
         start = text.removeprefix("sha256:")
         if len(start) == HEX_DIGITS:
             return parse_digest(f"sha256:{start}")
-        present = sorted({*self.files.digests(), *self.files.attic.trashed()})
+        present: list[Digest] = sorted({*self.files.digests(), *self.attic.trashed()})
         found = [digest for digest in present if len(start) >= LEAST_DIGITS and hex_of(digest).startswith(start)]
         if len(found) != 1:
             why = f"{len(found)} blobs begin so" if len(start) >= LEAST_DIGITS else f"{LEAST_DIGITS} digits are needed"
             raise UsageError(f"{text!r} is no blob of the store", why=why, mend="type more of its hex digits")
         return found[0]
-
-
-def _copies(place: Path) -> "Copies":
-    """What may have copies at `place`: a store, a project with one, or any directory of files.
-
-    Raises:
-        UsageError: There is no such directory.
-    """
-    from registry.adapters.stores.copies import FromStore, Pile
-    from registry.adapters.stores.directory import DirectoryStore
-
-    if not place.is_dir():
-        raise UsageError(f"{place} is no directory", mend="name a store, a project, a host, a bundle or a DVC cache")
-    if (place / SETTINGS).is_file():
-        place /= read_settings(place / SETTINGS).place
-    return FromStore(DirectoryStore(place)) if (place / "blobs" / "sha256").is_dir() else Pile(place)

@@ -5,8 +5,7 @@ from registry.workspace.delivering import Delivering
 from registry.workspace.keeping import Keeping
 from registry.workspace.making import Making
 from registry.workspace.proving import Proving
-from registry.workspace.replicating import Replicating
 
 
-class Registry(Making, Deciding, Keeping, Proving, Delivering, Replicating):
+class Registry(Making, Deciding, Keeping, Proving, Delivering):
     """All verbs of a project. Open it with `registry.open`."""

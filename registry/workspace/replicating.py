@@ -45,7 +45,7 @@ class Replicating(Place):
         """
         from registry.verbs.push import push
 
-        there = self._there(remote, start)
+        there = self.there(remote, start)
         here = self._side(self.where, self.ledger)
         genesis = self.settings.genesis
         return push(refs, here=here, there=self._side(there), genesis=genesis, meter=meter or Unmetered())
@@ -56,7 +56,7 @@ class Replicating(Place):
         """Bring what `remote` has here: everything, or the models `refs`; and the ledger's entries. As `push`."""
         from registry.verbs.fetch import fetch
 
-        there = self._there(remote, start)
+        there = self.there(remote, start)
         if isinstance(there, Path) and not there.is_dir():
             raise UnknownRemote(f"there is nothing at {there}", mend="name a directory that is there")
         if isinstance(self.where, Path):
@@ -74,8 +74,13 @@ class Replicating(Place):
         store = leased(open_store(where, self.cache, self.environment))
         return Side(store, ledger or open_ledger(where, self.environment))
 
-    def _there(self, remote: str, start: Path | None) -> Where:
-        """What `remote` means."""
+    def there(self, remote: str, start: Path | None) -> Where:
+        """The place that `remote` means: the name of a remote, the URL of a bucket, or a directory seen from `start`.
+
+        Raises:
+            UnknownRemote: It is none of these.
+            UsageError: It is where this registry is.
+        """
         base = start or self.root
         if known := self.settings.remotes.get(remote):
             found = find_place(known.url, self.root, self.environment)
