@@ -156,6 +156,15 @@ def test_a_detector_that_did_not_run_proves_nothing(dead: int, expected: str) ->
     assert "pass" == live_verdict(ABANDON, canary).verdict
 
 
+def test_no_incident_in_6000_requests_is_no_promise() -> None:
+    """The sentence says what may be expected of as many more: Garwood's bound."""
+    found = live_verdict(SAFE, Traffic().read())
+
+    assert "0 of 6,000 samples" in found.sentence
+    assert "With 95 % confidence, up to 3.6889 are to be expected in as many more requests." in found.sentence
+    assert ("0", "0", "3.688879455") == (found.point, found.lower, found.upper)
+
+
 def test_requests_of_one_session_are_not_new_sessions() -> None:
     """Whole sessions that leave: 3 of 100 sessions of 60 requests prove less than 180 of 6,000 requests."""
     alone = live_verdict(

@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,38 @@ def test_wilson_errs_more_often_than_it_says() -> None:
 def test_a_sequence_is_wider_than_a_bound_for_one_look() -> None:
     """After a hundred samples neither side errs in more than 1 of 100 cases; it keeps the rest for later looks."""
     assert max(errors(estimate.beta_mixture_sequence, 100)) <= 0.01
+
+
+def paired_coverage(bound: Callable[[int, int, int, int], Interval], n: int) -> list[float]:
+    """How often a paired difference is covered, by enumeration of all tables, on a grid of true rates."""
+    cells = [(a, b, c, n - a - b - c) for a in range(n + 1) for b in range(n + 1 - a) for c in range(n + 1 - a - b)]
+    found = [bound(*table) for table in cells]
+    lower, upper = (np.array([getattr(one, side) for one in found]) for side in ("lower", "upper"))
+    covered = []
+    for rate, differing, truth in product((0.5, 0.7, 0.9), (0.05, 0.1, 0.2, 0.4), (0.0, 0.02, 0.05, 0.1)):
+        first, second = (differing + truth) / 2, (differing - truth) / 2
+        shares = (rate - first, first, second, 1 - rate - second)
+        if min(shares) >= 0:
+            chance = stats.multinomial.pmf(np.array(cells), n, shares)
+            covered.append(float(chance[(lower <= truth + 1e-12) & (truth <= upper + 1e-12)].sum()))
+    return covered
+
+
+@pytest.mark.parametrize(("bound", "worst"), [(estimate.newcombe_paired, 0.9398), (estimate.tango_paired, 0.9486)])
+def test_what_the_paired_intervals_reach(bound: Callable[[int, int, int, int], Interval], worst: float) -> None:
+    """On 12 cases: more than 95 % on average, a little less at the worst."""
+    covered = paired_coverage(bound, 12)
+
+    assert pytest.approx(worst, abs=1e-4) == min(covered)
+    assert sum(covered) / len(covered) > 0.98
+
+
+def test_what_5000_requests_can_show() -> None:
+    """Abandonments of 5,000 that prove a rate of at most 0.05, or of more: for one look and for every look."""
+    assert [True, False] == [clopper_pearson(hits, 5000).upper <= 0.05 for hits in (219, 220)]
+    assert [True, False] == [estimate.beta_mixture_sequence(hits, 5000).upper <= 0.05 for hits in (192, 193)]
+    assert [False, True] == [clopper_pearson(hits, 5000).lower > 0.05 for hits in (281, 282)]
+    assert [False, True] == [estimate.beta_mixture_sequence(hits, 5000).lower > 0.05 for hits in (311, 312)]
 
 
 def test_garwoods_bounds_err_at_most_as_often_as_they_say() -> None:

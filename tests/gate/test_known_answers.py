@@ -54,12 +54,12 @@ def test_an_estimator_gives_the_published_answer(name: str, answer: dict[str, An
 
 
 def test_every_answer_has_its_source_and_every_estimator_an_answer() -> None:
-    """A number without a source proves nothing. Ratios and sums of strata are checked by hand in test_estimate."""
+    """A number without a source proves nothing. Sums of strata are checked by hand in test_estimate."""
     told = {answer["source"] for _, answer in ANSWERS}
     estimators = set(estimate.__all__) - {"Interval", "MeanInterval", "NoSample"}
 
     assert set(BOOK["sources"]) == told
-    assert {"ratio_of_sums", "stratified"} == estimators - set(BOOK["answers"])
+    assert {"stratified"} == estimators - set(BOOK["answers"])
 
 
 def test_every_estimator_is_in_the_table_of_the_docs() -> None:

@@ -63,12 +63,23 @@ def judge_canary(rule: Comparison, trial: Trial) -> RuleVerdict:
     at_ms = trial.canary.decided_ms(window)
     part = trial.canary if at_ms is None else trial.canary.until(at_ms)
     watched = _Watched(part, trial.canary, window, at_ms is not None)
-    found = compare(Question(rule, trial.gate, metric_of(rule)), _estimate(watched, metric_of(rule), trial.gate))
+    seen = _estimate(watched, metric_of(rule), trial.gate)
+    found = compare(Question(rule, trial.gate, metric_of(rule)), seen)
     if _is_broken_anyway(rule, watched):
         return found
     doubt = "" if watched.is_full else watched.missing
     doubt = doubt or _uncovered(watched.part, metric_of(rule))
-    return undecided(rule, doubt, found) if doubt else found
+    if doubt:
+        return undecided(rule, doubt, found)
+    return found.model_copy(update={"sentence": found.sentence + _expected(rule, seen, trial.gate)})
+
+
+def _expected(rule: Comparison, seen: Estimate, gate: Gate) -> str:
+    """What a count of incidents does not show: none in 5,000 requests is no promise for the next 5,000."""
+    if rule.statistic.text != "count" or metric_of(rule).kind != "live count":
+        return ""
+    most = f"up to {words.ceiling(seen.upper)} are to be expected in as many more requests"
+    return f" With {words.percent(gate.confidence)} confidence, {most}."
 
 
 def asked(window: Window) -> str:

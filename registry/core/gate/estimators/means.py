@@ -119,6 +119,7 @@ def stratified(parts: Sequence[Part], weights: Sequence[float], confidence: floa
 
     Source: G. Y. Zou and A. Donner, Statistics in Medicine 27 (2008) 1693-1702.
     """
+    level_of(confidence)
     shares = numbers(weights, "weight")
     if len(parts) != len(shares):
         raise NoSample("a stratified mean needs as many weights as parts, and at least one")
