@@ -1,6 +1,7 @@
 """A verdict on the terminal, as Markdown, as JSON, as a page of HTML."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +12,13 @@ from registry.cli.output import data, document, talk
 from registry.cli.project import below
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from registry.core.gate.report import Line
     from registry.core.gate.verdict import Verdict
     from registry.verbs.gate import Judgement
 
-WIDTH = 130
+WIDTH, WIDE = 130, 100
 COLOURS = {"PASS": "green", "FAIL": "red", "UNDECIDED": "yellow"}
 ANSWER_COLOURS = {"GO": "green", "NO-GO": "red", "HOLD": "yellow"}
 
@@ -70,29 +73,55 @@ def write_page(context: typer.Context, verdict: "Verdict", target: str) -> None:
 
 
 def _show(verdict: "Verdict", *, explain: bool) -> None:
-    """The rules as a table, then what is worth knowing beside them, then the answer."""
+    """The rules, then what is worth knowing beside them, then the answer."""
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
     from registry.core.gate.report import flip_lines, headline, lines_of, notes
+
+    # why: a log has no width of its own, and the longest rule should stand on one line there.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    lay_out = _table if console.width >= WIDE else _list
+    with console.capture() as capture:
+        lay_out(console, lines_of(verdict), explain=explain)
+        if flips := flip_lines(verdict):
+            console.print(f"\nPassed before, not now ({verdict.flip_count:,}): {escape(', '.join(flips))}")
+        for note in notes(verdict):
+            console.print(f"\n{escape(note)}")
+        console.print(f"\n[bold {ANSWER_COLOURS[verdict.answer]}]{escape(headline(verdict))}[/]")
+    text = "\n".join(line.rstrip() for line in capture.get().splitlines())
+    typer.echo(text, color=True)  # why color: rich has decided already, by the terminal and NO_COLOR
+
+
+def _table(console: "Console", lines: "Sequence[Line]", *, explain: bool) -> None:
+    """Rules as rows, where there is room for columns."""
+    from rich.markup import escape
+    from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for head in ("", "RULE", "SEEN", "INTERVAL", "N"):
         table.add_column(head, justify="right" if head == "N" else "left", overflow="fold")
-    for line in lines_of(verdict):
-        mark = f"[{COLOURS[line.mark]}]{line.mark}[/]"
-        table.add_row(mark, escape(line.rule), line.value, line.interval, line.n)
+    for line in lines:
+        table.add_row(_mark(line), escape(line.rule), line.value, line.interval, line.n)
         for sentence in _sentences(line, explain=explain):
             table.add_row("", f"[dim]{escape(sentence)}[/]")
-    # why: a log has no width of its own, and the longest rule should stand on one line there.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     console.print(table)
-    if flips := flip_lines(verdict):
-        console.print(f"\nPassed before, not now ({verdict.flip_count:,}): {escape(', '.join(flips))}")
-    for note in notes(verdict):
-        console.print(f"\n{escape(note)}")
-    console.print(f"\n[bold {ANSWER_COLOURS[verdict.answer]}]{escape(headline(verdict))}[/]")
+
+
+def _list(console: "Console", lines: "Sequence[Line]", *, explain: bool) -> None:
+    """Rules one below the other, where columns would be too narrow to read."""
+    from rich.markup import escape
+    from rich.padding import Padding
+
+    for line in lines:
+        console.print(f"{_mark(line)} {escape(line.rule)}")
+        numbers = f"{line.value} ({line.interval}) on {line.n}" if line.interval else line.value
+        for sentence in [numbers, *_sentences(line, explain=explain)]:
+            console.print(Padding(f"[dim]{escape(sentence)}[/]", (0, 0, 0, 2)))
+
+
+def _mark(line: "Line") -> str:
+    return f"[{COLOURS[line.mark]}]{line.mark}[/]"
 
 
 def _sentences(line: "Line", *, explain: bool) -> list[str]:

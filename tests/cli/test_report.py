@@ -1,8 +1,24 @@
 """The report of a verdict as it is asked for: a page, Markdown, JSON, now and years later."""
 
 import json
+from collections.abc import Sequence
+from io import StringIO
+from typing import Protocol
 
+import pytest
+from rich.console import Console
+
+from registry.cli.report import _list, _table
+from registry.core.gate.report import Line, lines_of
 from tests.cli.scene import Scene
+from tests.gate.worked import judged
+
+
+class Layout(Protocol):
+    """How rules are laid out."""
+
+    def __call__(self, console: Console, lines: Sequence[Line], *, explain: bool) -> None:
+        """Print them."""
 
 
 def test_a_gate_writes_its_page_beside_what_it_prints(pinned: Scene) -> None:
@@ -68,3 +84,20 @@ def test_explain_says_every_rule_in_a_sentence(pinned: Scene) -> None:
 
     assert "with 95 % confidence" not in plain
     assert "with 95 % confidence" in told
+    assert "A model that is no different would pass" in told
+    assert [] == [line for line in told.splitlines() if line != line.rstrip()]
+
+
+@pytest.mark.parametrize(("width", "lay_out"), [(40, _list), (80, _list), (130, _table)])
+def test_no_word_is_lost_on_a_narrow_terminal(width: int, lay_out: Layout) -> None:
+    """Rules stand in columns where there is room, and below each other where there is not."""
+    console = Console(width=width, file=StringIO(), highlight=False)
+    lines = lines_of(judged().verdict)
+    lay_out(console, lines, explain=True)
+    assert isinstance(console.file, StringIO)
+    shown = "".join(console.file.getvalue().split())
+
+    assert all("".join(line.rule.split()) in shown for line in lines)
+    assert all(line.value in shown for line in lines)
+    if lay_out is _list:
+        assert all("".join(line.sentence.split()) in shown for line in lines)
