@@ -1,9 +1,10 @@
-"""One S3 server a worker, and the keys that it takes from everybody."""
+"""One S3 server a worker, the keys that it takes from everybody, and a proxy that does mischief before it."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from tests.remote.proxy import Proxy
 from tests.remote.service import KEYS, Service, running
 
 
@@ -12,6 +13,19 @@ def service() -> Iterator[Service]:
     """The server."""
     with running() as server:
         yield server
+
+
+@pytest.fixture
+def proxy(service: Service) -> Proxy:
+    """A proxy that is still honest."""
+    return Proxy(service.endpoint)
+
+
+@pytest.fixture
+def behind(service: Service, proxy: Proxy) -> Iterator[Service]:
+    """The same server, seen through the proxy."""
+    with proxy.running() as endpoint:
+        yield Service(endpoint, service.numbers)
 
 
 @pytest.fixture(autouse=True)

@@ -21,11 +21,11 @@ class Service:
     """A server at `endpoint`; each `new_bucket` is another one."""
 
     endpoint: str
-    _numbers: Iterator[int] = field(default_factory=itertools.count)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def new_bucket(self) -> str:
         """Make a bucket and return its name."""
-        name = f"models-{next(self._numbers)}"
+        name = f"models-{next(self.numbers)}"
         self.client.create_bucket(Bucket=name)
         return name
 

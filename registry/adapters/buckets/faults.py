@@ -60,7 +60,7 @@ def reason_of(error: Exception) -> str:
     if found := _CODE.search(text):
         return ": ".join(part.strip() for part in found.groups() if part)
     first = text.partition("\n\nDebug source")[0].strip()
-    return " ".join(first.rpartition(" - ")[2].split())[:300] or type(error).__name__
+    return " ".join(first.rpartition(" - ")[2].split())[:300].rstrip(": ") or type(error).__name__
 
 
 def _refuse_absent_bucket(what: str, error: Exception) -> None:
