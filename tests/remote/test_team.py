@@ -161,3 +161,9 @@ def test_what_is_no_remote_is_told(team: Team) -> None:
 
 def _is_blob(member: Member, path: Path) -> bool:
     return path.is_file() and digest_at(path.relative_to(member.root / ".registry").as_posix()) is not None
+
+
+def test_nothing_is_collected_or_moved_in_a_bucket(team: Team) -> None:
+    """Its writers cannot be kept out; a damaged blob there is healed by a push."""
+    for words in (("gc",), ("gc", "--delete"), ("repair",)):
+        assert "in a bucket" in team.anna.fails(2, *words)
