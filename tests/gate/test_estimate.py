@@ -122,6 +122,11 @@ REFUSED: dict[str, Callable[[], object]] = {
     "endless exposure": lambda: poisson_exact(1, math.inf),
     "no values": lambda: quantile_interval([], 0.5),
     "a value that is no number": lambda: quantile_interval([1, NAN], 0.5),
+    "a missing value": lambda: quantile_interval([1, None], 0.5),  # type: ignore[list-item] # the same
+    "a missing score": lambda: korn_graubard([[1], [None]]),  # type: ignore[list-item] # the same
+    "a cluster that is none": lambda: korn_graubard([1, 0]),  # type: ignore[list-item] # the same
+    "a missing cost": lambda: ratio_of_sums([1, None], [1, 1]),  # type: ignore[list-item] # the same
+    "a word for a number": lambda: clustered_mean([1.0, "2 ms"], [1, 2]),  # type: ignore[list-item] # the same
     "a quantile of 0": lambda: quantile_interval([1, 2], 0.0),
     "a quantile in percent": lambda: quantile_interval([1, 2], 95),
     "nothing to divide by": lambda: ratio_of_sums([1], [0]),

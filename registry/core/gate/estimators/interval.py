@@ -50,9 +50,17 @@ def paired_counts(*table: int) -> tuple[int, int, int, int]:
     return both, first, second, neither
 
 
+def reals(values: Iterable[float]) -> list[float]:
+    """Numbers as Python floats; a missing one (None) is nothing that an estimate could pass over."""
+    try:
+        return [float(value) for value in values]
+    except (TypeError, ValueError) as error:
+        raise NoSample("an estimate takes numbers", why=str(error)) from None
+
+
 def numbers(values: Iterable[float], what: str = "value") -> list[float]:
     """Finite numbers, at least one."""
-    found = [float(value) for value in values]
+    found = reals(values)
     if not found or not all(map(isfinite, found)):
         raise NoSample(f"an estimate takes at least one {what}, and each is a finite number")
     return found

@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import fsum, hypot, inf, isnan, sqrt
 
 from registry.core.gate import exact
-from registry.core.gate.estimators.interval import Interval, NoSample, level_of, numbers, t_quantile
+from registry.core.gate.estimators.interval import Interval, NoSample, level_of, numbers, reals, t_quantile
 from registry.core.gate.estimators.rates import clopper_pearson
 
 Part = Interval | tuple[float, float, float] | tuple[int, int]
@@ -95,7 +95,7 @@ def quantile_interval(values: Sequence[float], q: float, confidence: float = 0.9
 
     Source: W. J. Conover, Practical Nonparametric Statistics (1999), section 3.2.
     """
-    level, ordered = level_of(confidence), sorted(float(value) for value in values)
+    level, ordered = level_of(confidence), sorted(reals(values))
     if not ordered or any(map(isnan, ordered)):
         raise NoSample("a quantile needs at least one value, and each is a number")
     if not 0 < q < 1:

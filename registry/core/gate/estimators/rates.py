@@ -2,11 +2,21 @@
 # ruff: noqa: PLR0917 - the arguments of a formula are given in the order of the formula
 
 from collections.abc import Mapping, Sequence
-from math import fsum, isfinite
+from math import fsum
 from typing import Any
 
 from registry.core.gate import exact
-from registry.core.gate.estimators.interval import Interval, NoSample, counts, level_of, stats, t_quantile, whole
+from registry.core.gate.estimators.interval import (
+    Interval,
+    NoSample,
+    counts,
+    level_of,
+    numbers,
+    reals,
+    stats,
+    t_quantile,
+    whole,
+)
 
 Scores = Mapping[Any, Sequence[float]] | Sequence[Sequence[float]]
 
@@ -70,7 +80,7 @@ def korn_graubard(scores_by_cluster: Scores, confidence: float = 0.95) -> Interv
     """
     level = float(level_of(confidence))
     parts = scores_by_cluster.values() if isinstance(scores_by_cluster, Mapping) else scores_by_cluster
-    clusters = [scores for scores in ([float(score) for score in part] for part in parts) if scores]
+    clusters = [scores for scores in map(reals, parts) if scores]
     if not clusters or any(not 0 <= score <= 1 for scores in clusters for score in scores):
         raise NoSample("clusters hold scores from 0 to 1, and there is at least one")
     return clustered_rate([(fsum(scores), len(scores)) for scores in clusters], level)
@@ -119,11 +129,12 @@ def poisson_exact(count: int, exposure: float = 1.0, confidence: float = 0.95) -
     Source: F. Garwood, Biometrika 28 (1936) 437-442, by chi-squared quantiles.
     """
     seen, level, chi2 = whole(count), float(level_of(confidence)), stats().chi2
-    if not (exposure > 0 and isfinite(exposure)):
+    units = numbers([exposure], "exposure")[0]
+    if units <= 0:
         raise NoSample(f"{exposure!r} is no exposure", why="it is above 0")
     lower = float(chi2.ppf(level, 2 * seen)) / 2 if seen else 0.0
     upper = float(chi2.isf(level, 2 * seen + 2)) / 2
-    return Interval(seen / exposure, lower / exposure, upper / exposure)
+    return Interval(seen / units, lower / units, upper / units)
 
 
 def _beta_bounds(successes: float, n: float, level: float) -> tuple[float, float]:
