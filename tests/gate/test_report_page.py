@@ -200,12 +200,10 @@ def test_each_rule_is_drawn_on_the_scale_that_belongs_to_it() -> None:
 
     assert {
         "Slices": [("slice_with_a_long_name_00", "400 answers")],
-        "Rates": [
-            ("math_correct_rate(slice_with_a_long_name_00)", "lower_ci >= 0.98"),
-            ("canary.safety_incidents", "count == 0"),
-        ],
+        "Rates": [("math_correct_rate(slice_with_a_long_name_00)", "lower_ci >= 0.98")],
         "Changes": [("delta.success@1{a}", "p_value < 0.05"), ("success@1 on a", "no regression: above -0.02")],
         "Measurements": [("steps_to_solve_median(a)", "point <= 5"), ("latency_p95_ms", "point <= 900")],
+        "safety_incidents": [("canary.safety_incidents", "count == 0")],
     } == found
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.core.gate.report.scale import Scale, changes, rates, shares
+from registry.core.gate.report.scale import Scale, changes, plain, rates, shares
 
-SCALES = [(rates, 0.0, 1.0), (changes, -1.0, 1.0), (shares, 0.0, 40.0)]
+SCALES = [(rates, 0.0, 1.0), (changes, -1.0, 1.0), (shares, 0.0, 40.0), (plain, -9.0, 1e6)]
 
 
 @pytest.mark.parametrize(("scale", "least", "most"), SCALES)
@@ -62,6 +62,11 @@ def test_changes_always_show_zero() -> None:
     """Better and worse are seen at once."""
     assert {"0"} <= {text for _, text in changes([0.3, 0.5]).ticks}
     assert ["−0.2", "0", "+0.2", "+0.4", "+0.6", "+0.8"] == [text for _, text in changes([-0.05, 0.7]).ticks]
+
+
+def test_counts_have_no_plus() -> None:
+    """Three incidents are not three more, and there are never fewer than none."""
+    assert ["0", "1", "2", "3", "4"] == [text for _, text in plain([0, 3.69]).ticks]
 
 
 def test_what_is_beyond_an_end_stands_there() -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from registry.core.gate.report.forest import End, Panel, Row
 from registry.core.gate.report.lines import near, small, span
-from registry.core.gate.report.scale import Scale, changes, rates, shares
+from registry.core.gate.report.scale import Scale, changes, plain, rates, shares
 from registry.core.gate.verdict import Part, RuleVerdict, Seen, SliceResult, Verdict
 
 _RULE = re.compile(r"(.+)\.(point|lower_ci|upper_ci|p_value|count|n)\s*(>=|<=|==|>|<)\s*(\S+)", re.DOTALL)
@@ -42,15 +42,26 @@ class Asked:
     number: str
 
     @property
+    def name(self) -> str:
+        """The metric, without scope, slice and arguments."""
+        return re.split(r"[({]", self.measure.removeprefix("delta.").removeprefix("canary."))[0]
+
+    @property
+    def is_count(self) -> bool:
+        """Whether its point is a count and no share of anything."""
+        return self.name == "safety_incidents"
+
+    @property
     def home(self) -> Home:
         """Where its numbers are drawn: with those of their kind, or alone where they share no scale."""
         is_delta = self.measure.startswith("delta.")
-        name = re.split(r"[({]", self.measure.removeprefix("delta.").removeprefix("canary."))[0]
-        if not _MEASURED.fullmatch(name):
+        if self.is_count:
+            return Home(self.name, "As they were counted, and how many to expect in as much traffic.", plain)
+        if not _MEASURED.fullmatch(self.name):
             return _CHANGES if is_delta else _RATES
         if is_delta:
-            return Home(f"Change of {name}", f"{_DIFFERENCE}.", changes)
-        return _SHARES if self.limit > 0 else Home(name, "As it was measured.", changes)
+            return Home(f"Change of {self.name}", f"{_DIFFERENCE}.", changes)
+        return _SHARES if self.limit > 0 else Home(self.name, "As it was measured.", plain)
 
     @property
     def limit(self) -> float:
@@ -109,7 +120,8 @@ def _rows(rule: RuleVerdict) -> Iterator[tuple[Home, Row]]:
 
 def _rule(rule: RuleVerdict, asked: Asked) -> Row:
     """A rule's row. A p-value and a count are no numbers of the scale: their estimate is drawn without a threshold."""
-    is_drawn, divisor = asked.statistic in _ENDS, asked.limit if asked.home.divides else 1.0
+    is_drawn = asked.is_count or asked.statistic in _ENDS
+    divisor = asked.limit if asked.home.divides else 1.0
     point, lower, upper = (_scaled(number, divisor) for number in (rule.point, rule.lower, rule.upper))
     baseline = None if asked.measure.startswith("delta.") else rule.baseline
     return Row(
@@ -151,6 +163,8 @@ def _rule_told(rule: RuleVerdict, asked: Asked) -> str:
         told = _changed(rule.point, rule.lower, rule.upper)
         return f"p {small(rule.p_value)}; {told}" if rule.p_value else told
     told = f"{near(rule.point)} ({span(rule.lower, rule.upper)})"
+    if asked.is_count:
+        return told
     return f"{near(rule.value)} of {rule.n:,}; {told}" if asked.statistic == "count" and rule.n is not None else told
 
 

@@ -44,11 +44,21 @@ def rates(values: Sequence[float]) -> Scale:
 
 
 def changes(values: Sequence[float]) -> Scale:
-    """A plain scale for differences, which always shows 0, and room on both sides of every number."""
+    """A plain scale for differences, with signs at its numbers."""
+    return _straight(values, _signed, has_negative=True)
+
+
+def plain(values: Sequence[float]) -> Scale:
+    """A plain scale for numbers that have none of the others."""
+    return _straight(values, lambda value: f"{value:g}".replace("-", "\u2212"), has_negative=min(values) < 0)
+
+
+def _straight(values: Sequence[float], write: Callable[[float], str], *, has_negative: bool) -> Scale:
+    """A scale without stretching that shows 0, and has room beyond the numbers where there can be any."""
     least, most = min((*values, 0.0)), max((*values, 0.0))
     step = _round_step(most - least if most - least > 1e-6 else 0.1)
-    low, high = floor(least / step - 1e-9), ceil(most / step + 1e-9)
-    ticks = tuple((at * step, _signed(at * step)) for at in range(low, high + 1))
+    low, high = floor(least / step - 1e-9) if has_negative else 0, ceil(most / step + 1e-9)
+    ticks = tuple((at * step, write(round(at * step, 12))) for at in range(low, high + 1))
     return Scale(float, low * step, high * step, ticks)
 
 
@@ -91,4 +101,4 @@ def _round_step(span: float) -> float:
 
 
 def _signed(value: float) -> str:
-    return "0" if abs(value) < 1e-12 else f"{value:+g}".replace("-", "\u2212")
+    return f"{value:+g}".replace("-", "\u2212") if value else "0"
