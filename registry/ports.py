@@ -312,3 +312,6 @@ class Host(Destination, Protocol):
 
     def remember(self, seen: SeenLedger) -> None:
         """Keep `seen`, durably."""
+
+    def copy_ledger(self, entries: Callable[[int], Sequence[bytes]]) -> None:
+        """Keep a copy of the ledger's entries, for whoever lost theirs; `entries` gives those from an index on."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli.output import Json, data, document, talk
-from registry.cli.project import below, project
+from registry.cli.project import below, project, start
 
 if TYPE_CHECKING:
     from registry.verbs.audit import Audited
@@ -15,6 +15,10 @@ Ref = Annotated[str, typer.Argument(metavar="ENTRY", help="N, #N, an entry's dig
 Out = Annotated[Path | None, typer.Option("--out", help="Write the proof to this file instead of stdout.")]
 ProofFile = Annotated[Path, typer.Argument(metavar="FILE", help="A proof that `registry prove` wrote.")]
 Genesis = Annotated[str | None, typer.Option(help="The ledger to believe, by the digest of its first entry.")]
+
+Source = Annotated[
+    str, typer.Option("--from", metavar="PLACE", help="A remote, a URL, another registry, or a host's directory.")
+]
 
 ledger_app = typer.Typer(no_args_is_help=True, help="Sign how far the ledger goes, and put lost entries back.")
 
@@ -71,6 +75,25 @@ def checkpoint_command(context: typer.Context, as_json: Json = False) -> None:
     """
     done = project(context).checkpoint()
     data(document("registry.checkpoint/1", done) if as_json else done.text.rstrip("\n"))
+
+
+@ledger_app.command("binding")
+def binding_command(context: typer.Context) -> None:
+    """Print what a new host is given as DIR/seen.json, so that it trusts this ledger and none that is older."""
+    data(project(context).binding().canonical().decode())
+
+
+@ledger_app.command("recover")
+def recover_command(context: typer.Context, source: Source, as_json: Json = False) -> None:
+    """Put back entries that were lost here, from a copy that has them.
+
+    They are verified first, and nothing that is here is changed. No key is needed, as nothing is decided.
+    """
+    done = project(context).recover(source, start=start(context))
+    if as_json:
+        data(document("registry.recovered/1", done))
+        return
+    data(f"recovered {done.entries} entries; the ledger has {done.length}")
 
 
 def audited(found: "Audited") -> str:

@@ -8,6 +8,7 @@ from registry.core.ledger.views import read_state
 from registry.errors import UsageError
 from registry.ports import Meter
 from registry.verbs.carry import Carried, Side, carry, check_same, extend, wanted_of
+from registry.verbs.checkpoint import hand_on
 
 
 class NothingThere(UsageError):
@@ -36,4 +37,6 @@ def fetch(refs: Sequence[str], *, here: Side, there: Side, genesis: Digest, mete
     state = read_state(max(ours, theirs, key=len), genesis)
     wanted, records = wanted_of(state, refs), (here.store, there.store)
     done = carry(wanted, source=there.store, target=here.store, records=records, meter=meter)
-    return replace(done, entries=extend(here.ledger, theirs, len(ours)), length=max(len(ours), len(theirs)))
+    added = extend(here.ledger, theirs, len(ours))
+    hand_on(there.ledger, here.ledger, state)
+    return replace(done, entries=added, length=max(len(ours), len(theirs)))

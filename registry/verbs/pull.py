@@ -1,15 +1,17 @@
 """pull: bring what a stage serves to this host, and show it in one step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from registry.core.bundle.report import Report
-from registry.core.bundle.trust import follow
+from registry.core.bundle.trust import follow, is_aging
 from registry.core.digest import Digest
+from registry.core.ledger.chain import Forked
 from registry.core.ledger.views import State
 from registry.core.manifest import Manifest
 from registry.errors import Refused
-from registry.ports import Delivered, Host, Store
+from registry.ports import Clock, Delivered, Host, Store
 from registry.verbs.admit import check_unrevoked
 from registry.verbs.bundle import opener, plan_of
 
@@ -20,7 +22,10 @@ class NothingServed(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What a host shows now: the stage's generation, the model, the release, and what it took."""
+    """What a host shows now: the stage's generation, the model, the release, and what it took.
+
+    `is_aging` where more than half of the time has passed after which the ledger will count as frozen.
+    """
 
     stage: str
     generation: int
@@ -28,6 +33,7 @@ class Pulled:
     manifest: Digest
     delivered: Delivered
     report: Report
+    is_aging: bool = False
 
     @property
     def release(self) -> Digest:
@@ -40,19 +46,38 @@ class Pulled:
         return self.delivered.previous
 
 
-def pull(stage: str, *, read: Callable[[], State], store: Store, host: Host) -> Pulled:
+def pull(
+    stage: str,
+    *,
+    read: Callable[[], State],
+    store: Store,
+    host: Host,
+    clock: Clock | None = None,
+    entries: Callable[[int], Sequence[bytes]] | None = None,
+) -> Pulled:
     """Make `host` show what `stage` serves. Whatever fails, the host goes on showing what it showed.
 
     `read` reads and verifies the ledger anew; it is asked while the host is held. Had it been asked before, another
     pull could come between and see more of the ledger, and this one would take its own old answer for a replay.
 
     How far the ledger was seen is remembered before anything is fetched: a pull that is cut off cannot be answered
-    with an older ledger the next time.
+    with an older ledger the next time. So is a checkpoint that contradicts what was seen, as evidence.
+
+    Args:
+        stage: Which.
+        read: Gives what the ledger says, with its checkpoint.
+        store: Where the blobs are.
+        host: What shows the release.
+        clock: The host's; None believes a ledger however old it is.
+        entries: Gives the ledger's entries from an index on; the host keeps a copy of them.
 
     Raises:
         AnotherLedger: The ledger is not the one that this host follows.
         Replayed: It is older than what this host has seen.
         Forked: It says otherwise about what this host has seen.
+        FastForwarded: Its checkpoint says more entries than there are, or a time to come.
+        Frozen: Nobody has signed it for longer than the policy allows.
+        ClockSetBack: The host's clock is behind where it was.
         NothingServed: The stage has never served anything.
         ModelRevoked: What the stage serves was revoked; the host goes on showing what it showed.
         UnknownReference: There is no such stage.
@@ -63,8 +88,9 @@ def pull(stage: str, *, read: Callable[[], State], store: Store, host: Host) -> 
         ConflictError: Another pull into this host is under way.
     """
     with host.hold():
-        state = read()
-        host.remember(follow(host.seen(), state))
+        state = _follow(host, read, clock.now() if clock else None)
+        if entries is not None:
+            host.copy_ledger(lambda start: entries(start)[: max(0, state.next_index - start)])
         generation = state.serving(stage)
         if generation is None:
             mend = f"promote a model to {stage} first; `registry status` shows every stage"
@@ -73,4 +99,18 @@ def pull(stage: str, *, read: Callable[[], State], store: Store, host: Host) -> 
         manifest = Manifest.parse(store.get(generation.manifest))
         plan, report = plan_of(manifest, store=store)
         delivered = host.deliver(plan.tree, opener(plan, store=store))
-    return Pulled(stage, generation.number, manifest.name, generation.manifest, delivered, report)
+    aging = clock is not None and is_aging(state, clock.now())
+    return Pulled(stage, generation.number, manifest.name, generation.manifest, delivered, report, aging)
+
+
+def _follow(host: Host, read: Callable[[], State], now: datetime | None) -> State:
+    """Read the ledger and accept it, or keep the evidence that it is not the one that was seen."""
+    seen = host.seen()
+    try:
+        state = read()
+        host.remember(follow(seen, state, now))
+    except Forked as error:
+        if seen is not None and error.rival is not None:
+            host.remember(seen.model_copy(update={"rival": error.rival}))
+        raise
+    return state

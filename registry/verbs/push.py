@@ -8,6 +8,7 @@ from registry.core.ledger.views import read_state
 from registry.errors import ConflictError
 from registry.ports import Meter
 from registry.verbs.carry import Carried, Side, carry, check_same, extend, wanted_of
+from registry.verbs.checkpoint import hand_on
 
 
 class Ahead(ConflictError):
@@ -34,4 +35,6 @@ def push(refs: Sequence[str], *, here: Side, there: Side, genesis: Digest, meter
         why = f"it has {len(theirs)} entries, here are {len(ours)}"
         raise Ahead("the other ledger has gone on", why=why, mend="run `registry fetch` first")
     done = carry(wanted_of(state, refs), source=here.store, target=there.store, records=(here.store,), meter=meter)
-    return replace(done, entries=extend(there.ledger, ours, len(theirs)), length=len(ours))
+    added = extend(there.ledger, ours, len(theirs))
+    hand_on(here.ledger, there.ledger, state)
+    return replace(done, entries=added, length=len(ours))

@@ -24,7 +24,16 @@ class Delivering(Place):
 
     def pull(self, stage: str, directory: str | Path) -> "Pulled":
         """Make `directory/current` what `stage` serves."""
+        from registry.adapters.clocks import SystemClock
         from registry.adapters.hosts.directory import HostDirectory
+        from registry.verbs.checkpoint import read_signed
         from registry.verbs.pull import pull
 
-        return pull(stage, read=lambda: self.state, store=self.store, host=HostDirectory(Path(directory)))
+        return pull(
+            stage,
+            read=lambda: read_signed(self.ledger, self.settings.genesis),
+            store=self.store,
+            host=HostDirectory(Path(directory)),
+            clock=SystemClock(),
+            entries=self.ledger.read,
+        )

@@ -1,12 +1,14 @@
 """What a stranger is handed, as it is typed."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from registry.core.bundle.trust import SeenLedger
 from tests.cli.scene import ROOT, Scene
 
 
@@ -78,3 +80,40 @@ def test_a_checkpoint_is_signed_by_hand_too(founded: Scene) -> None:
     assert place.read_text().startswith(text)
     assert 2 == founded.read("ledger", "checkpoint")["size"]
     founded.done("verify", "--ledger")
+
+
+def test_lost_entries_are_put_back_from_another_copy(founded: Scene, tmp_path: Path) -> None:
+    """Who lost them is told so by their own memory; the copy is verified, and everything goes on."""
+    shutil.copytree(founded.root / ".registry", tmp_path / "copy")
+    (founded.root / ".registry/ledger/00000000000000000001.json").unlink()
+
+    assert "the end of the ledger is gone" in founded.done("status", code=5)
+    assert "recovered 1 entries" in founded.done("ledger", "recover", "--from", "../copy")
+    assert 0 == founded.read("ledger", "recover", "--from", "../copy")["entries"]
+    founded.done("verify", "--ledger")
+    founded.done("ledger", "recover", "--from", "nowhere", code=2)
+    (tmp_path / "empty").mkdir()
+    founded.done("ledger", "recover", "--from", "../empty", code=3)
+
+
+def test_a_new_host_is_bound_by_what_is_printed(founded: Scene, tmp_path: Path) -> None:
+    """The line is a record that a host reads."""
+    line = founded.done("ledger", "binding")
+    seen = SeenLedger.parse(line.removesuffix("\n").encode())
+
+    assert (1, str(founded.read("status")["genesis"])) == (seen.index, seen.genesis)
+
+
+def test_a_pushed_copy_has_the_checkpoint_too(founded: Scene, tmp_path: Path) -> None:
+    """So that hosts which pull from a mirror know how old it is; an older one never takes a newer one's place."""
+    (tmp_path / "mirror").mkdir()
+    founded.done("push", "../mirror")
+    place, copy = founded.root / ".registry/ledger/checkpoint", tmp_path / "mirror/ledger/checkpoint"
+
+    assert place.read_bytes() == copy.read_bytes()
+    place.write_bytes(b"junk")
+    founded.done("push", "../mirror")
+
+    assert b"junk" != copy.read_bytes()
+    founded.done("fetch", "../mirror")
+    assert copy.read_bytes() == place.read_bytes()

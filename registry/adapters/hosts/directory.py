@@ -5,6 +5,7 @@
     DIR/releases/…           whole releases; files of mode 0444, equal files of several releases share one inode
     DIR/staging/             a pull under way, mode 0700; what a dead one left is removed by the next
     DIR/seen.json            how far the ledger was seen
+    DIR/ledger/              a copy of its entries
     DIR/record.json          what was hashed before, and how it looked then; a cache
 
 Nothing is made or removed in a directory that is not a host's (see `ground`).
@@ -15,15 +16,16 @@ as `flock --shared DIR/current/ COMMAND` takes it. The lock goes with the proces
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from registry.adapters import durable
+from registry.adapters.hosts.copies import keep_entries
 from registry.adapters.hosts.delivery import Delivery
 from registry.adapters.hosts.filling import Open
-from registry.adapters.hosts.ground import RELEASES, SEEN, STAGING, check_ground, check_places, marked
+from registry.adapters.hosts.ground import RELEASES, SEEN, STAGING, check_ground, check_places, marked, read_seen
 from registry.adapters.hosts.lease import held_alone
 from registry.adapters.hosts.record import Book, open_book
 from registry.core.bundle.trust import SeenLedger
@@ -68,7 +70,7 @@ class HostDirectory:
         """
         path = self.path / SEEN
         try:
-            return SeenLedger.parse(path.read_bytes())
+            return read_seen(path)
         except FileNotFoundError:
             return None
         except (OSError, NotCanonical) as error:
@@ -82,6 +84,10 @@ class HostDirectory:
         else:
             with durable.explained(self.path / SEEN):
                 durable.confirm(self.path / SEEN)  # why: who wrote it may have been killed before its name was durable
+
+    def copy_ledger(self, entries: Callable[[int], Sequence[bytes]]) -> None:
+        """Keep a copy of the ledger's entries; `entries` gives those from an index on."""
+        keep_entries(self.path, entries)
 
     def current(self) -> Digest | None:
         """The release that `current` names, or None if it names none."""

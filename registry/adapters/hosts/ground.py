@@ -33,6 +33,15 @@ class NotAHost(UsageError):
     """The directory is something else than a host's."""
 
 
+def read_seen(path: Path) -> SeenLedger:
+    """Read a record of the ledger; one that a person made may end with a newline.
+
+    Raises:
+        OSError, NotCanonical: It cannot be read, or is no such record.
+    """
+    return SeenLedger.parse(path.read_bytes().removesuffix(b"\n"))
+
+
 def check_ground(path: Path) -> None:
     """Refuse the directory `path` if it is somebody else's; nothing is changed.
 
@@ -96,7 +105,7 @@ def marked(path: Path) -> Iterator[None]:
 def _check_bound(path: Path, names: set[str]) -> None:
     """Refuse a filled directory without a marker unless a record of the ledger is in it."""
     try:
-        SeenLedger.parse((path / SEEN).read_bytes())
+        read_seen(path / SEEN)
     except FileNotFoundError:
         some = ", ".join(sorted(names)[:3])
         raise _not_a_host(path, f"other things are in it: {some}{', …' if len(names) > 3 else ''}") from None

@@ -23,7 +23,12 @@ class Replayed(IntegrityError):
 
 
 class Forked(IntegrityError):
-    """An entry that was seen before is another one now."""
+    """An entry that was seen before is another one now.
+
+    `rival` is a checkpoint, verbatim, by which a head key says so: evidence.
+    """
+
+    rival: str | None = None
 
 
 class LedgerLost(IntegrityError):

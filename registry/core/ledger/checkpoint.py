@@ -46,7 +46,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class SignedCheckpoint:
-    """A checkpoint whose signature was verified, and when it was made.
+    """A checkpoint whose signature was verified, when it was made, and the whole note as it stands.
 
     `time` is in seconds since 1970, the latest that a head key says; None where none says any. `strangers` counts the
     lines of keys that the reader does not know.
@@ -55,6 +55,7 @@ class SignedCheckpoint:
     checkpoint: Checkpoint
     time: int | None
     strangers: int
+    note: str
 
     @property
     def at(self) -> str | None:
@@ -101,7 +102,7 @@ def open_checkpoint(data: bytes, *, genesis: Digest, keys: Iterable[bytes]) -> S
     checkpoint = parse_checkpoint(opened.text)
     if checkpoint.origin != origin:
         raise BadCheckpoint("this is another ledger's checkpoint", why=f"its origin is {checkpoint.origin[:80]!r}")
-    return SignedCheckpoint(checkpoint, max(opened.times.values(), default=None), len(opened.strangers))
+    return SignedCheckpoint(checkpoint, max(opened.times.values(), default=None), len(opened.strangers), data.decode())
 
 
 def without_strangers(data: bytes, *, genesis: Digest, keys: Iterable[bytes]) -> bytes:

@@ -48,7 +48,9 @@ def check_head(data: bytes, chain: Chain) -> SignedCheckpoint:
     if signed.checkpoint.root != root:
         why = f"the root over the first {said} entries is {root.hex()}, not {signed.checkpoint.root.hex()}"
         mend = "keep both, and compare with another copy of the ledger: somebody shows two histories"
-        raise Forked("the checkpoint is not one of these entries", why=why, mend=mend)
+        error = Forked("the checkpoint is not one of these entries", why=why, mend=mend)
+        error.rival = signed.note
+        raise error
     return signed
 
 
