@@ -11,7 +11,7 @@ from registry.core.gate.verdict import RuleVerdict, Verdict
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _LEADS = {
-    "GO": "Every rule passed. This model may enter {}.",
+    "GO": "This model may enter {}.",
     "NO-GO": "This model may not enter {}.",
     "HOLD": "Nothing failed, but not everything is proven. This model does not enter {} yet.",
 }
@@ -39,7 +39,7 @@ def _sections(verdict: Verdict) -> tuple[str, ...]:
     return (
         _answer(verdict),
         _section("How close it was", legend(), *drawn) if drawn else "",
-        _section("The rules", *(sections.rules(verdict))),
+        _section("The rules", *sections.rules(verdict)),
         _section("Passed before, not now", *sections.flips(verdict)),
         _section("The slices", *sections.slices(verdict)),
         _section("Training data", *sections.training(verdict)),
