@@ -19,6 +19,7 @@ from registry.cli.ledger import ledger_app, prove_command, verify_proof_command
 from registry.cli.log import log_command
 from registry.cli.output import complain, talk
 from registry.cli.pin import add_command, pin_command, show_command
+from registry.cli.policy import doctor_command, policy_app
 from registry.cli.remotes import fetch_command, push_command
 from registry.cli.repair import repair_command
 from registry.cli.rollback import rollback_command
@@ -40,6 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(key_app, name="key")
+app.add_typer(policy_app, name="policy")
 app.add_typer(ledger_app, name="ledger")
 COMMANDS: dict[str, Callable[..., None]] = {
     "init": init_command,
@@ -58,6 +60,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "log": log_command,
     "at": at_command,
     "verify": verify_command,
+    "doctor": doctor_command,
     "prove": prove_command,
     "verify-proof": verify_proof_command,
     "repair": repair_command,

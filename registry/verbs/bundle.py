@@ -10,6 +10,7 @@ from registry.core.bundle.layout import Plan, lay_out, place, served_adapters, s
 from registry.core.bundle.preflight import preflight
 from registry.core.bundle.report import PreflightRefused, Report
 from registry.core.digest import Digest, DigestMismatch
+from registry.core.ledger.policy import Formats
 from registry.core.manifest import Manifest
 from registry.core.tree import Entry, Tree
 from registry.ports import Delivered, Destination, Store
@@ -32,8 +33,10 @@ class Bundled:
         return self.plan.release
 
 
-def bundle(manifest: Manifest, *, store: Store, destination: Destination) -> Bundled:
+def bundle(manifest: Manifest, *, store: Store, destination: Destination, formats: Formats | None = None) -> Bundled:
     """Make the bundle of `manifest` at `destination`, each byte verified while it is written.
+
+    `formats` is what the policy lets in of files that run code when they are loaded.
 
     Raises:
         LayoutConflict: The parts cannot stand in one directory.
@@ -41,13 +44,13 @@ def bundle(manifest: Manifest, *, store: Store, destination: Destination) -> Bun
         Missing: A blob is not in the store.
         DigestMismatch: A blob holds other bytes; nothing is left at the destination.
     """
-    plan, report = plan_of(manifest, store=store)
+    plan, report = plan_of(manifest, store=store, formats=formats)
     delivered = destination.deliver(plan.tree, opener(plan, store=store))
     return Bundled(manifest=manifest.digest, plan=plan, delivered=delivered, report=report)
 
 
-def plan_of(manifest: Manifest, *, store: Store) -> tuple[Plan, Report]:
-    """Plan the release of `manifest` and check its parts, without writing anything.
+def plan_of(manifest: Manifest, *, store: Store, formats: Formats | None = None) -> tuple[Plan, Report]:
+    """Plan the release of `manifest` and check its parts, without writing anything; `formats` is the policy's.
 
     Raises:
         LayoutConflict: The parts cannot stand in one directory.
@@ -57,7 +60,8 @@ def plan_of(manifest: Manifest, *, store: Store) -> tuple[Plan, Report]:
     """
     trees = {pin.digest: Tree.parse(store.get(pin.digest)) for pin in shipped(manifest)}
     entries = place(manifest, trees)
-    report = preflight(entries, served_adapters(manifest), open=lambda entry: store.open(entry.digest))
+    adapters = served_adapters(manifest)
+    report = preflight(entries, adapters, open=lambda entry: store.open(entry.digest), formats=formats)
     if report.refusals:
         # why: a damaged file would be blamed for what it is not; its damage is the answer then, not the refusal.
         for entry in entries:

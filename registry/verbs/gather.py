@@ -7,13 +7,14 @@ from typing import TypeVar
 
 from registry.core.config import Config
 from registry.core.document import did_you_mean
+from registry.core.formats import PICKLED
 from registry.core.heldout.verifiers import VERIFIERS
 from registry.core.pin import Pin, Role
 from registry.core.reference import Known, Located, NothingThere, Reference, Registered, named, parse_reference, resolve
 from registry.errors import RegistryError, UsageError, refuse
 from registry.ports import Found, Sources
 
-PICKLES = frozenset({".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"})
+PICKLES = frozenset(PICKLED)
 """Suffixes of files that may hold Python pickles, which run code when they are loaded."""
 
 _Looked = TypeVar("_Looked")

@@ -1,6 +1,8 @@
 """Tell what was decided: when, by whom, why, and on which verdict."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from registry.core.difference import changes
 from registry.core.digest import Digest, short
@@ -21,6 +23,7 @@ from registry.core.ledger.entry import (
     Waive,
     manifest_of,
 )
+from registry.core.ledger.policyfile import policy_changes
 from registry.core.ledger.views import State
 from registry.core.manifest import Manifest
 from registry.errors import IntegrityError
@@ -34,7 +37,8 @@ class Line:
 
     `model` is a name that the manifest was registered as. `entry` is the digest of the stored bytes, and `key_ids` are
     those whose signatures were verified. `what` says it in a few words, `changes` what a switch changed against what
-    was served before, part by part: None where a manifest is not in the store. One that `is_void` no longer counts.
+    was served before, or a policy against the last one, part by part: None where a manifest is not in the store. One
+    that `is_void` no longer counts.
     """
 
     index: int
@@ -74,11 +78,19 @@ def log(
     if stage is not None:
         state.generations(stage)  # why: an unknown stage has no log, rather than an empty one
     known: dict[Digest, Manifest | None] = {}
+    policies = dict(_policies(state))
     return tuple(
-        replace(_line(link, state), changes=_changes(link.entry, store, known))
+        replace(_line(link, state), changes=policies.get(link.entry.index) or _changes(link.entry, store, known))
         for link in state.entries
         if stage in (None, _stage_of(link.entry))
     )
+
+
+def _policies(state: State) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """What each policy after the first changed, by the index of its entry."""
+    found = [link.entry for link in state.entries if isinstance(link.entry, PolicyEntry)]
+    for old, new in pairwise(found):
+        yield new.index, policy_changes(old.policy, new.policy)
 
 
 def _changes(entry: Entry, store: Store | None, known: dict[Digest, Manifest | None]) -> tuple[str, ...] | None:

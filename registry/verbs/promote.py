@@ -8,11 +8,13 @@ from registry.core.gate.verdict import RuleVerdict, Verdict
 from registry.core.ledger.entry import Promote, Refuse, Waive
 from registry.core.ledger.past import Generation
 from registry.core.ledger.views import State
+from registry.core.manifest import Manifest
 from registry.errors import ConflictError, Refused, Undecided, UsageError
 from registry.ports import Clock, LedgerFile, Signer, Store
 from registry.verbs.admit import check_approved, check_open, check_order, check_sound, check_way_back
 from registry.verbs.append import append, stamp
 from registry.verbs.prove import prove
+from registry.verbs.screen import screen
 from registry.verbs.waive import waivers_of
 
 
@@ -83,6 +85,7 @@ def promote(
         ModelRevoked: The model was found to be bad.
         SkipsStage: The policy wants another stage to have served it first.
         NotApproved: The policy wants more people to approve it.
+        RunsCode: It has files that could run code when they are loaded, and the policy does not let them in.
         NoWayBack: What a rollback would bring back is damaged.
         Outdated: The stage serves something else than the verdict's baseline, or newer evidence of the model was
             registered; judge again.
@@ -105,6 +108,7 @@ def promote(
             return _refusal(state, verdict, digest=digest, place=place)
         _check_ready(state, stage, model, promoter=signer.key_id)
         prove(model, store=store, proven=proven)
+        screen(Manifest.parse(store.get(model)), policy=state.policy, store=store)
         check_way_back(state, stage, model, store=store, proven=proven)
         return _promotion(state, verdict, digest=digest, place=place, waiver=waiver)
 
@@ -153,6 +157,7 @@ def bootstrap(
         check_open(state, stage)
         _check_ready(state, stage, model, promoter=signer.key_id)
         prove(model, store=store, proven=proven)
+        screen(Manifest.parse(store.get(model)), policy=state.policy, store=store)
         place = stamp(state, clock=clock, actor=actor, reason=reason, stage=stage)
         return _promotion(state, verdict, digest=digest, place=place)
 

@@ -97,7 +97,7 @@ def pull(
             raise NothingServed(f"{stage} has never served anything", mend=mend)
         check_unrevoked(state, generation.manifest)
         manifest = Manifest.parse(store.get(generation.manifest))
-        plan, report = plan_of(manifest, store=store)
+        plan, report = plan_of(manifest, store=store, formats=state.policy.formats)
         delivered = host.deliver(plan.tree, opener(plan, store=store))
     aging = clock is not None and is_aging(state, clock.now())
     return Pulled(stage, generation.number, manifest.name, generation.manifest, delivered, report, aging)

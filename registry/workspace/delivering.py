@@ -19,8 +19,9 @@ class Delivering(Place):
         from registry.core.manifest import Manifest
         from registry.verbs.bundle import bundle
 
-        manifest = Manifest.parse(self.store.get(self.state.resolve(ref)))
-        return bundle(manifest, store=self.store, destination=Folder(Path(directory)))
+        state = self.state
+        manifest, formats = Manifest.parse(self.store.get(state.resolve(ref))), state.policy.formats
+        return bundle(manifest, store=self.store, destination=Folder(Path(directory)), formats=formats)
 
     def pull(self, stage: str, directory: str | Path) -> "Pulled":
         """Make `directory/current` what `stage` serves."""

@@ -23,14 +23,17 @@ class Making(Place):
         from registry.adapters import durable
         from registry.adapters.environment import read_environment
         from registry.core.config import parse_config
+        from registry.core.formats import PICKLED
         from registry.verbs.pin import check_committed, check_place, pin
         from registry.verbs.register import Model, register
+        from registry.verbs.screen import screen
 
         path = self.root / config
         written, place = read_file(path), inside(self.root, path)
         check_place(place)
         durable.sweep(path.parent)  # why: what a killed pin left of the lock file would make the git tree dirty
         parsed = parse_config(written, str(config))
+        state = self.state
         with closing(self.sources) as sources:
             check_committed(place, written, sources.codebase)
             pinned = pin(
@@ -38,10 +41,13 @@ class Making(Place):
                 sources=sources,
                 codebase=sources.codebase,
                 store=self.store,
-                state=self.state,
+                state=state,
                 environment=read_environment,
                 suite=self.settings.suite,
+                # why none: what the policy lets in is known by its digest, so only once it was read.
+                pickles=() if state.policy.formats else PICKLED,
             )
+        screen(pinned.manifest, policy=state.policy, store=self.store)
         model = Model(pinned.manifest.name, pinned.manifest.digest, pinned.evidence)
         register(model, pinned.pins, **self.doors)
         durable.replace(path.parent / f"{pinned.manifest.name}.lock.json", pinned.lock)

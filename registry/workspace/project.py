@@ -2,10 +2,11 @@
 
 from registry.workspace.deciding import Deciding
 from registry.workspace.delivering import Delivering
+from registry.workspace.governing import Governing
 from registry.workspace.keeping import Keeping
 from registry.workspace.making import Making
 from registry.workspace.proving import Proving
 
 
-class Registry(Making, Deciding, Keeping, Proving, Delivering):
+class Registry(Making, Deciding, Governing, Keeping, Proving, Delivering):
     """All verbs of a project. Open it with `registry.open`."""

@@ -50,7 +50,7 @@ class Team:
     models: list[Manifest] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        started = init(self.policy, ledger=self.ledger, signer=ALICE, clock=self.clock, actor="alice")
+        started = init(self.policy, ledger=self.ledger, signer=self.signer, clock=self.clock, actor="alice")
         self.genesis = started.genesis
         for number in range(3):
             manifest = model_of("assistant", self.store, weights=b"weights %d" % number)

@@ -294,7 +294,7 @@ def test_a_tree_and_a_commit_are_shown_by_digest_and_have_no_card(team: Team) ->
 
     assert show(pins["llm"].digest, state=team.state, store=team.store).kind == "tree"
     assert show(pins["repo"].digest, state=team.state, store=team.store).kind == "commit"
-    with pytest.raises(NotShown, match="it is a tree"):
+    with pytest.raises(NotShown, match="its kind is tree"):
         card(pins["llm"].digest, state=team.state, store=team.store)
 
 

@@ -14,12 +14,13 @@ from registry.core.bundle.adapter import check_adapter
 from registry.core.bundle.layout import ADAPTERS, ServedAdapter
 from registry.core.bundle.report import Check, Report
 from registry.core.bundle.tensors import MalformedTensors, Tensor, read_bytes, read_header
+from registry.core.formats import named_kind
+from registry.core.ledger.policy import Formats
 from registry.core.tree import Entry
 
 INDEX = "model.safetensors.index.json"
 MAX_JSON_BYTES = 16 * 1024 * 1024
 
-_EXECUTABLE = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".py", ".so")
 _SHARD = re.compile(r".+-(\d{5})-of-(\d{5})\.safetensors")
 _VOCABULARY = frozenset(
     {"tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt", "added_tokens.json"}
@@ -41,19 +42,22 @@ class Seen:
     unreadable: tuple[Check, ...]
 
 
-def preflight(entries: Sequence[Entry], adapters: Sequence[ServedAdapter], *, open: Open) -> Report:
+def preflight(
+    entries: Sequence[Entry], adapters: Sequence[ServedAdapter], *, open: Open, formats: Formats | None = None
+) -> Report:
     """Check the files of a release before it is made.
 
     Args:
         entries: Every pinned file at its path in the release.
         adapters: The adapters, as they will be served.
         open: Opens the content of an entry; only headers and small JSON files are read.
+        formats: What the policy lets in of files that run code when they are loaded; nothing if None.
 
     Returns:
         One check for each question and thing, in a fixed order.
     """
     seen = _look(entries, open)
-    checks = [*_plain_files(seen), *seen.unreadable, *_tensor_files(seen), *_base(seen)]
+    checks = [*_plain_files(seen, formats or Formats()), *seen.unreadable, *_tensor_files(seen), *_base(seen)]
     base = {name: tensor for path in _root(seen.headers) for name, tensor in seen.headers[path].items()}
     for adapter in adapters:
         checks += _adapter(seen, f"{ADAPTERS}/{adapter.served}", base)
@@ -96,11 +100,12 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _plain_files(seen: Seen) -> Iterator[Check]:
-    """No file may run code when it is loaded."""
+def _plain_files(seen: Seen, formats: Formats) -> Iterator[Check]:
+    """No file may run code when it is loaded, unless the policy lets it in."""
     name = "plain files"
     mend = "keep weights as safetensors and code in the repository; pin the directory without it"
-    found = [path for path in seen.entries if path.lower().endswith(_EXECUTABLE)]
+    kinds = {path: named_kind(path, "llm") for path in seen.entries}
+    found = [path for path, kind in kinds.items() if kind and not formats.lets_in(kind, seen.entries[path].digest)]
     for path in found:
         yield _refused(name, path, "this file can run code", why="pickles and Python files do so on load", mend=mend)
     for path, document in seen.documents.items():

@@ -3,11 +3,12 @@
 All of it is checked from the exact stored bytes, from the genesis on, each entry under the policy in force there.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from registry.core.digest import Digest, digest_of, short
 from registry.core.ledger.breach import BrokenLink, Forged, NotAllowed, UnreadableEntry, WrongGenesis, WrongIndex
+from registry.core.ledger.change import Change, signed_by
 from registry.core.ledger.checks import check
 from registry.core.ledger.entry import MAX_BYTES, Entry, PolicyEntry, entry_of
 from registry.core.ledger.entry import Link as Link
@@ -115,9 +116,9 @@ def open_entry(data: bytes, index: int, policy: Policy) -> Link:
     Raises:
         Breach: It is no entry, or was not signed by who may.
     """
-    verified = _verify(index, data, policy)
+    verified = _verify(index, data, policy.pems)
     entry = _parse(index, verified.payload)
-    key_ids = _signers(data, verified, index=index, entry=entry)
+    key_ids = _signers(data, entry, verified, index=index, policy=policy)
     if entry.index != index:
         raise WrongIndex(index, f"it says that it is entry {entry.index}")
     if not policy.may(entry.role, key_ids):
@@ -186,11 +187,11 @@ def _check_place(past: Past, entry: Entry) -> None:
         raise BrokenLink(entry.index, "it does not follow the entry before it", why=f"it follows {entry.previous}")
 
 
-def _verify(index: int, data: bytes, policy: Policy) -> Verified:
+def _verify(index: int, data: bytes, pems: Mapping[str, str]) -> Verified:
     if len(data) > MAX_BYTES:
         raise UnreadableEntry(index, "it is too long", why=f"{len(data)} bytes; at most {MAX_BYTES} are allowed")
     try:
-        return verify(data, policy.pems, threshold=1)
+        return verify(data, pems, threshold=1)
     except BadEnvelope as error:
         raise UnreadableEntry(index, "it cannot be read", why=str(error)) from None
     except (BadSignature, MisnamedKey) as error:
@@ -204,14 +205,25 @@ def _parse(index: int, payload: bytes) -> Entry:
         raise UnreadableEntry(index, "it is signed, but is no entry", why=str(error)) from None
 
 
-def _signers(data: bytes, verified: Verified, *, index: int, entry: Entry) -> frozenset[str]:
+def _signers(data: bytes, entry: Entry, verified: Verified, *, index: int, policy: Policy) -> frozenset[str]:
     """All keys that signed. A new policy is signed under the old one and under itself (the rule of TUF's root)."""
     key_ids, strangers = verified.key_ids, verified.strangers
     if isinstance(entry, PolicyEntry):
-        own = _verify(index, data, entry.policy)
-        if not entry.policy.may(entry.role, own.key_ids):
+        own = _verify(index, data, {**entry.policy.pems, **policy.pems})
+        key_ids, strangers = own.key_ids | _endorsers(entry, index, policy), own.strangers
+        if not entry.policy.may(entry.role, key_ids):
             raise NotAllowed(index, "the new policy is not signed by its own root role")
-        key_ids, strangers = key_ids | own.key_ids, strangers & own.strangers
     if strangers:
         raise Forged(index, "it bears a signature by no known key", why=", ".join(name[:12] for name in strangers))
     return key_ids
+
+
+def _endorsers(entry: PolicyEntry, index: int, before: Policy) -> frozenset[str]:
+    """The keys that signed this change of the policy before it was written down."""
+    if entry.endorsements is None or entry.genesis is None:
+        return frozenset()
+    change = Change(genesis=entry.genesis, replaces=before.digest, policy=entry.policy)
+    try:
+        return signed_by(change, entry.endorsements, before=before)
+    except IntegrityError as error:
+        raise Forged(index, f"an endorsement does not hold: {error.what}", why=error.why) from None

@@ -6,6 +6,7 @@ from typing import Any
 from registry.core.digest import short
 from registry.core.ledger.breach import (
     BrokenStageLink,
+    Forged,
     LateBootstrap,
     NotWaived,
     OnHold,
@@ -49,6 +50,11 @@ def check(link: Link, past: Past) -> None:
     """
     for one in CHECKS[type(link.entry)]:
         one(link.entry, link, past)
+
+
+def _is_of_this_ledger(entry: PolicyEntry, _: Link, past: Past) -> None:
+    if entry.genesis is not None and (not past.links or entry.genesis != past.links[0].digest):
+        raise Forged(entry.index, "its endorsements are of another ledger", why=entry.genesis)
 
 
 def _keeps_revocations(entry: PolicyEntry, _: Link, past: Past) -> None:
@@ -137,7 +143,7 @@ def _goes_back(entry: Rollback, _: Link, past: Past) -> None:
 
 
 CHECKS: Mapping[type, tuple[Check, ...]] = {
-    PolicyEntry: (_keeps_revocations,),
+    PolicyEntry: (_is_of_this_ledger, _keeps_revocations),
     Register: (),
     Judge: (_is_on_a_stage, _is_known),
     Approve: (_follows, _is_known, _is_not_revoked),

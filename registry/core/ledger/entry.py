@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from registry.core.digest import Digest, Sha256, hex_of
-from registry.core.ledger.envelope import KeyId
+from registry.core.ledger.envelope import KeyId, Signature
 from registry.core.ledger.policy import ANYONE, REGISTRAR, ROOT, Policy, Stage, approver, promoter, waiver
 from registry.core.ledger.text import Actor, Line, Moment
 from registry.core.ledger.text import moment_of as moment_of
@@ -63,10 +63,22 @@ class ModelDecision(StageDecision):
 
 
 class PolicyEntry(Decision):
-    """From here on this policy is in force."""
+    """From here on this policy is in force.
+
+    `endorsements` are the signatures of a `registry.core.ledger.change`, gathered elsewhere, in the ledger that starts
+    with `genesis`: with those on the entry itself, enough root keys of the policy before it and of this one signed.
+    """
 
     action: Literal["policy"] = "policy"
     policy: Policy
+    genesis: Sha256 | None = None
+    endorsements: Annotated[tuple[Signature, ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _names_its_ledger(self) -> Self:
+        if (self.genesis is None) != (self.endorsements is None):
+            raise ValueError("endorsements and the genesis of their ledger are named together")
+        return self
 
     @property
     def role(self) -> str:

@@ -8,7 +8,7 @@ import base64
 import binascii
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -98,6 +98,17 @@ def seal(payload: bytes, signatures: Mapping[str, bytes]) -> bytes:
     return Envelope(payload=_spell(payload), signatures=signed).canonical()
 
 
+def seal_signed(payload: bytes, signatures: Sequence[Signature]) -> bytes:
+    """The same for signatures that are made already, sorted by key."""
+    return Envelope(payload=_spell(payload), signatures=tuple(signatures)).canonical()
+
+
+def sign_into(signatures: Sequence[Signature], key_id: str, der: bytes) -> tuple[Signature, ...]:
+    """`signatures` with one more, in the place of any by the same key; sorted by key."""
+    others = [signature for signature in signatures if signature.keyid != key_id]
+    return tuple(sorted((*others, Signature(keyid=key_id, sig=_spell(der))), key=lambda one: one.keyid))
+
+
 def verify(data: bytes, keys: Mapping[str, str], threshold: int) -> Verified:
     """Open an envelope that at least `threshold` of `keys` signed.
 
@@ -114,12 +125,23 @@ def verify(data: bytes, keys: Mapping[str, str], threshold: int) -> Verified:
         BadSignature: Fewer than `threshold` keys signed.
         MisnamedKey: A key of `keys` signed under another key's name.
     """
+    envelope = open_unverified(data)
+    return check_signatures(envelope.content, envelope.signatures, keys, threshold=threshold)
+
+
+def check_signatures(
+    payload: bytes, signatures: Sequence[Signature], keys: Mapping[str, str], *, threshold: int
+) -> Verified:
+    """The same for a payload and signatures over `pae(payload)` that came apart, each of another key.
+
+    Raises:
+        BadEnvelope: A signature is not in its one spelling.
+        BadSignature, MisnamedKey: As `verify`.
+    """
     if threshold < 1:  # why: a threshold of 0 would switch the check off, as it did in CVE-2026-23992
         raise BadSignature(f"a threshold of {threshold} checks nothing", why="at least one key must have signed")
-    envelope = open_unverified(data)
-    payload = envelope.content
     public = {_material(pem): pem for pem in keys.values()}
-    made = {signature.keyid: _maker(signature, pae(payload), public) for signature in envelope.signatures}
+    made = {signature.keyid: _maker(signature, pae(payload), public) for signature in signatures}
     for hint, maker in made.items():
         if maker is not None and maker != hint:
             raise MisnamedKey(f"a signature by key {maker[:12]} says that {hint[:12]} made it")

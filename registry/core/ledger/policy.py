@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from registry.core.digest import Digest, digest_of
+from registry.core.digest import Digest, Sha256, digest_of
 from registry.core.ledger.envelope import BadEnvelope, KeyId, key_id_of
 from registry.core.ledger.text import Actor, Line
 from registry.core.record import Record
@@ -104,6 +104,21 @@ class Head(Record):
         return tuple(base64.b64decode(key) for key in self.keys)
 
 
+class Formats(Record):
+    """What of a model's files may run code when it is loaded: nothing, unless it is said here.
+
+    `allow` lets in whole kinds: `pickle` (what unpickling loads, by content or by name) and `python` (`.py` files in
+    what a server loads). `exempt` lets in single files by their digests.
+    """
+
+    allow: tuple[Literal["pickle", "python"], ...] | None = None
+    exempt: tuple[Sha256, ...] | None = None
+
+    def lets_in(self, kind: Literal["pickle", "python"], file: Digest) -> bool:
+        """Whether a file of that kind may be part of a model."""
+        return kind in (self.allow or ()) or file in (self.exempt or ())
+
+
 class Policy(Record):
     """Who may do what.
 
@@ -118,6 +133,7 @@ class Policy(Record):
     keys: dict[KeyId, Key]
     roles: dict[str, Role]
     head: Head | None = None
+    formats: Formats | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
