@@ -23,6 +23,7 @@ from registry.cli.policy import doctor_command, policy_app
 from registry.cli.remotes import fetch_command, push_command
 from registry.cli.repair import repair_command
 from registry.cli.rollback import rollback_command
+from registry.cli.sign import export_command, sign_command
 from registry.cli.status import status_command
 from registry.cli.verify import verify_command
 from registry.errors import RegistryError, UsageError
@@ -69,6 +70,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "pull": pull_command,
     "push": push_command,
     "fetch": fetch_command,
+    "sign": sign_command,
+    "export": export_command,
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)

@@ -7,6 +7,7 @@ import typer
 from registry.cli.ledger import audited
 from registry.cli.output import Json, data, document, size, talk
 from registry.cli.project import project, start
+from registry.cli.sign import Directory, Key, ModelSignature, check_model
 from registry.errors import IntegrityError, UsageError
 
 if TYPE_CHECKING:
@@ -44,9 +45,12 @@ def verify_command(
     ledger: Ledger = False,
     remote: Remote = None,
     quarantine: Quarantine = False,
+    oms: ModelSignature = None,
+    directory: Directory = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """Check the whole ledger, and hash every blob again.
+    """Check the whole ledger, and hash every blob again; with --oms, check DIRECTORY against a model signature.
 
     Exits with 0 if no fault was found, 3 if what was found can be put right from here, 4 if something could not be
     checked, 5 if data is lost here, 7 if the ledger was tampered with; the worst of them counts.
@@ -54,6 +58,8 @@ def verify_command(
     if ledger:
         _verify_ledger(context, as_json)
         return
+    if oms is not None or directory is not None or key:
+        return check_model(context, (oms, directory, key or []), as_json=as_json)
     if sum((quick, read_data, subset is not None)) > 1:
         raise UsageError("how much to read is said twice", mend="give one of --quick, --read-data, --read-data-subset")
     if remote is not None and quarantine:

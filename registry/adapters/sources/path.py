@@ -5,13 +5,15 @@ import io
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from registry.adapters.durable import pour
 from registry.core.pin import Source
 from registry.core.reference import NothingThere
-from registry.core.tree import UnsafeName, check_name, check_names
+from registry.core.tree import Entry, Tree, UnsafeName, check_name, check_names, tree_of
 from registry.errors import ConflictError, RegistryError
 from registry.ports import Found
 
@@ -75,6 +77,26 @@ def find_path(root: Path, location: str) -> Found:
     """
     files = files_at(root, location)
     return Found(files, Source(kind="path", location=location), lambda tree: check_unchanged(files))
+
+
+def tree_at(directory: Path) -> Tree:
+    """The tree of the files in `directory`, hashed where they lie, as many at a time as there are cores.
+
+    Raises:
+        NothingThere, UnsafeName, Unreadable: As `find_path`.
+        ConflictError: A file was written to meanwhile.
+    """
+    files = files_at(directory, "")
+    with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+        tree = tree_of(threads.map(_hashed, files))
+    check_unchanged(files)
+    return tree
+
+
+def _hashed(file: PathFile) -> Entry:
+    with file.open() as content:
+        found = pour(content)
+    return Entry(path=file.path, size=found.size, digest=found.digest)
 
 
 def check_unchanged(files: Sequence[PathFile]) -> None:

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from registry.core.digest import Digest, hex_of
+from registry.core.digest import Digest, hex_of, short
 from registry.core.manifest import Manifest
 from registry.core.pin import Pin
 from registry.core.tree import Tree
@@ -71,7 +71,7 @@ def _model(manifest: Manifest, facts: Mapping[str, str]) -> dict[str, Any]:
         "type": "machine-learning-model",
         "bom-ref": f"model:{manifest.digest}",
         "name": manifest.name,
-        "version": hex_of(manifest.digest)[:12],
+        "version": short(manifest.digest),
         "hashes": [_hash(manifest.digest)],
         "modelCard": card,
         "properties": _properties({"commit": commit, **settings, **facts}),
@@ -112,7 +112,7 @@ def _properties(facts: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _ref(pin: Pin) -> str:
-    return f"{pin.role}:{pin.name}@{pin.label or hex_of(pin.digest)[:12]}:{hex_of(pin.digest)[:12]}"
+    return f"{pin.role}:{pin.name}:{short(pin.digest)}"
 
 
 def _hash(digest: Digest) -> dict[str, str]:

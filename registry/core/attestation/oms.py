@@ -16,7 +16,6 @@ import binascii
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -108,7 +107,7 @@ class _Statement(Record):
     def _is_consistent(self) -> Self:
         names = [resource.name for resource in self.predicate.resources]
         # why two orders: the reference sorts by the steps of a path, where `a/b` comes before `a.txt`.
-        if names not in (sorted(names), sorted(names, key=lambda name: PurePosixPath(name).parts)):
+        if names not in (sorted(names), sorted(names, key=lambda name: name.split("/"))):
             raise ValueError("resources are not sorted by name")
         try:
             check_names(names)
@@ -142,10 +141,13 @@ def model_statement(name: str, entries: Sequence[Entry], ignored: Iterable[str] 
         ignored: Paths in the directory that are not part of the model, such as the signature itself.
 
     Raises:
-        UsageError: There are no files.
+        UsageError: There are no files, or one that the reference would leave unsigned.
     """
     if not entries:
         raise UsageError("there is nothing to sign", why="the directory has no files")
+    if unsigned := sorted(entry.path for entry in entries if entry.path.split("/")[0] in IGNORED):
+        why = "the reference verifier looks past it, so it would be covered by nobody's signature"
+        raise UsageError(f"{unsigned[0]} cannot be signed", why=why, mend="remove it, and sign again")
     ordered = sorted(entries, key=lambda entry: entry.path)
     resources = [{"algorithm": "sha256", "digest": hex_of(one.digest), "name": one.path} for one in ordered]
     serialization: dict[str, Any] = {"allow_symlinks": False, "hash_type": "sha256", "method": "files"}
