@@ -12,6 +12,7 @@ from typing import BinaryIO, Literal, Protocol, runtime_checkable
 
 from registry.core.bundle.trust import SeenLedger
 from registry.core.digest import Digest
+from registry.core.ledger.picture import Picture
 from registry.core.pin import Source
 from registry.core.store import Stock
 from registry.core.tree import Entry, Tree
@@ -141,6 +142,16 @@ class HeadSigner(Protocol):
 
     def sign(self, message: bytes) -> bytes:
         """Ed25519 over `message`, 64 bytes."""
+
+
+class Mirror(Protocol):
+    """Another registry that shows what the ledger says. It is never asked for the truth, and can be mended any time."""
+
+    def differences(self, picture: Picture) -> Sequence[str]:
+        """Where it differs from `picture`, a sentence each; nothing is changed."""
+
+    def mend(self, picture: Picture) -> Sequence[str]:
+        """Make it show `picture`, and say what it had otherwise; done again, it changes nothing."""
 
 
 class Signer(Protocol):

@@ -17,6 +17,7 @@ from registry.cli.gc import gc_command
 from registry.cli.init import init_command, key_app
 from registry.cli.ledger import ledger_app, prove_command, verify_proof_command
 from registry.cli.log import log_command
+from registry.cli.mirror import mirror_command
 from registry.cli.output import complain, talk
 from registry.cli.pin import add_command, pin_command, show_command
 from registry.cli.policy import doctor_command, policy_app
@@ -72,6 +73,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "fetch": fetch_command,
     "sign": sign_command,
     "export": export_command,
+    "mirror": mirror_command,
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)

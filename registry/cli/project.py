@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from registry.cli.output import talk
+
 if TYPE_CHECKING:
     from registry.workspace.project import Registry
 
@@ -24,7 +26,7 @@ def project(context: typer.Context) -> "Registry":
     from registry.workspace.project import Registry
     from registry.workspace.settings import find_root
 
-    return Registry(find_root(start(context)), ask=ask)
+    return Registry(find_root(start(context)), ask=ask, tell=talk)
 
 
 def below(context: typer.Context, path: str | Path) -> Path:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from registry.workspace.judging import Judging
+from registry.workspace.mirroring import Mirroring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from registry.verbs.status import Status
 
 
-class Deciding(Judging):
+class Deciding(Judging, Mirroring):
     """What is written into the ledger, and what is read out of it."""
 
     def status(self) -> "Status":
@@ -50,7 +51,9 @@ class Deciding(Judging):
         from registry.verbs.promote import promote
 
         verdict = self._looked_at(ref, stage)
-        return promote(verdict.candidate, stage, verdict=verdict, store=self.store, reason=reason, **self.doors)
+        return self.reflected(
+            promote(verdict.candidate, stage, verdict=verdict, store=self.store, reason=reason, **self.doors)
+        )
 
     def bootstrap(self, ref: str, stage: str, *, reason: str) -> "Promoted":
         """Let `stage` serve the model `ref` as its very first release, whatever the gate says of it.
@@ -61,7 +64,9 @@ class Deciding(Judging):
         from registry.verbs.promote import bootstrap
 
         verdict = self._looked_at(ref, stage)
-        return bootstrap(verdict.candidate, stage, verdict=verdict, store=self.store, reason=reason, **self.doors)
+        return self.reflected(
+            bootstrap(verdict.candidate, stage, verdict=verdict, store=self.store, reason=reason, **self.doors)
+        )
 
     def rollback(self, stage: str, *, reason: str, to: "Target" = "previous") -> "RolledBack":
         """Let `stage` serve an earlier manifest again, proven byte by byte before the switch.
@@ -70,7 +75,7 @@ class Deciding(Judging):
         """
         from registry.verbs.rollback import rollback
 
-        return rollback(stage, reason=reason, to=to, store=self.store, **self.doors)
+        return self.reflected(rollback(stage, reason=reason, to=to, store=self.store, **self.doors))
 
     def drill(self, stage: str, *, to: "Target" = "previous") -> "Drilled":
         """Do everything of a rollback but the switch."""
@@ -89,7 +94,7 @@ class Deciding(Judging):
         """Say for ever that the model `ref` is bad."""
         from registry.verbs.revoke import revoke
 
-        return revoke(self.state.resolve(ref), reason=reason, **self.doors)
+        return self.reflected(revoke(self.state.resolve(ref), reason=reason, **self.doors))
 
     def hold(self, stage: str, *, reason: str) -> "Decided":
         """Let nothing be promoted to `stage` from here on."""

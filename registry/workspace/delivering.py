@@ -55,8 +55,13 @@ class Delivering(Place):
         return sign(manifest.name, plan.tree, signer=self.signer)
 
     def check_signature(self, signature: str | Path, directory: str | Path) -> "Checked":
-        """Check a directory against a model signature by one of the keys that the policy names now."""
-        return check_signature(Path(signature), Path(directory), tuple(self.state.policy.pems.values()))
+        """Check a directory against a model signature by one of the policy's keys that is not revoked.
+
+        A signature stands in no ledger, so nobody can tell whether it was made before its key was revoked.
+        """
+        policy = self.state.policy
+        keys = [pem for key_id, pem in policy.pems.items() if key_id not in policy.revocations]
+        return check_signature(Path(signature), Path(directory), keys)
 
     def export(self, ref: str, kind: "Kind", *, stage: str | None = None, signed: bool = True) -> bytes:
         """What is known of the model `ref`, as another tool reads it; statements are signed unless told otherwise."""

@@ -1,5 +1,6 @@
 """A project's place: its settings, and the doors that they name, opened when they are first asked for."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -35,12 +36,13 @@ class Place:
     """A project and its registry.
 
     `environment` says where keys are (see `registry.adapters.keys`); `ask` gets a passphrase from a person, and is
-    called only where no file holds it.
+    called only where no file holds it. `tell` says what a person may want to know, though it changes no answer.
     """
 
     root: Path
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     ask: Callable[[str], str] | None = None
+    tell: Callable[[str], None] = logging.getLogger("registry").warning
 
     @cached_property
     def settings(self) -> Settings:

@@ -2,9 +2,9 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from registry.core.digest import Sha256
 from registry.core.record import Record, faults_of
@@ -50,13 +50,30 @@ class Collecting(Record):
     grace_days: Annotated[int, Field(ge=LEAST_GRACE.days)] = GRACE.days
 
 
+class Mirrors(Record):
+    """Other registries that show what the ledger says: git tags, and MLflow at a URI.
+
+    `name` is what they call all that this project releases: a registered model, and the first word of each tag.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]{0,98}[A-Za-z0-9])?$")]
+    git: bool = False
+    mlflow: Place | None = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if not self.git and self.mlflow is None:
+            raise ValueError("name a mirror: git = true, or mlflow = a URI")
+        return self
+
+
 class Settings(Record):
     """What `registry.toml` says: which ledger is ours, where it lives, and where the suite and the gates are.
 
     `place` is where store and ledger are: a directory, or a bucket as `s3://NAME/PREFIX`. `suite` and `gates` are
     directories of the project. Paths are relative to the project's root. `genesis` is the digest of the ledger's first
     entry, the anchor of all trust. `remotes` are places to push to and to fetch from, by their names. `gc` says how
-    much stays.
+    much stays, `mirrors` where what the ledger says is shown.
     """
 
     genesis: Sha256
@@ -65,6 +82,7 @@ class Settings(Record):
     gates: Place = "manifests/gates"
     remotes: dict[RemoteName, Remote] = {}
     gc: Collecting = Collecting()
+    mirrors: Mirrors | None = None
 
 
 def read_file(path: Path) -> bytes:

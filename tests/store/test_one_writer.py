@@ -18,6 +18,7 @@ KNOWN = {
     ("adapters/hosts/directory.py", "link.symlink_to"): "made in staging, and shown by `durable.move`",
     ("adapters/hosts/filling.py", "os.utime"): "the time of a file in staging",
     ("adapters/hosts/modes.py", "os.fchmod"): "a mode put right through the open file, and synced",
+    ("adapters/mirrors/tags.py", "lock.write_bytes"): "a scratch file that git reads at once",
     ("adapters/keys.py", "os.fdopen"): "a new key, fsynced; a crash in between leaves a file that `key new` refuses",
     ("adapters/sandbox.py", "output.open"): "what a program printed; it is read once and thrown away",
 }

@@ -1,0 +1,1 @@
+"""Other registries, which show what the ledger says."""

@@ -1,0 +1,1 @@
+"""Other registries that show what the ledger says."""
