@@ -59,7 +59,8 @@ def verify_command(
         _verify_ledger(context, as_json)
         return
     if oms is not None or directory is not None or key:
-        return check_model(context, (oms, directory, key or []), as_json=as_json)
+        check_model(context, (oms, directory, key or []), as_json=as_json)
+        return
     if sum((quick, read_data, subset is not None)) > 1:
         raise UsageError("how much to read is said twice", mend="give one of --quick, --read-data, --read-data-subset")
     if remote is not None and quarantine:
