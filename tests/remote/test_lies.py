@@ -9,7 +9,8 @@ import pytest
 
 from registry.adapters.buckets import BucketFault, TooLong, Uncertain
 from registry.adapters.buckets.bucket import PART_BYTES
-from registry.adapters.buckets.reader import PIECE_BYTES
+from registry.adapters.buckets.reader import SPAN_BYTES
+from registry.adapters.durable import pour
 from registry.adapters.ledgers.bucket import BucketLedger
 from registry.adapters.stores.bucket import BucketStore, NotKept
 from registry.adapters.stores.directory import DirectoryStore
@@ -24,7 +25,7 @@ from tests.remote.sides import Count
 
 pytestmark = pytest.mark.slow
 
-SMALL, LARGE = b"small blob", bytes(range(256)) * (3 * PIECE_BYTES // 256) + b"tail"
+SMALL, LARGE = b"small blob", bytes(range(256)) * (SPAN_BYTES // 256) + b"tail"
 Forward = Callable[[Asked], Answer]
 
 
@@ -127,6 +128,22 @@ def test_a_failure_that_passes_is_not_noticed(behind: Service, proxy: Proxy, tmp
     proxy.mischief = shaky
     for data in (SMALL, LARGE):
         assert data == store.get(store.put(data))
+
+
+def test_a_line_that_breaks_once_is_taken_up_again(behind: Service, proxy: Proxy, tmp_path: Path) -> None:
+    """Where it broke, in the middle of a blob, without reading the beginning again."""
+    store = BucketStore(behind.open(behind.new_bucket()), tmp_path / "notes")
+    digest = store.put(LARGE)
+    cuts = iter([len(LARGE) // 2])
+
+    def breaking(answer: Answer) -> Answer:
+        return Answer(answer.status, answer.headers, answer.body, cut=next(cuts, None))
+
+    proxy.mischief = lying(breaking)
+    proxy.asked.clear()
+    with store.open(digest) as content:
+        assert digest == pour(content).digest
+    assert 3 == sum(1 for asked in proxy.asked if asked.method == "GET")
 
 
 def test_a_failure_that_lasts_is_told_with_its_reason(behind: Service, proxy: Proxy, tmp_path: Path) -> None:
@@ -261,7 +278,39 @@ def test_a_blob_that_looks_as_when_it_was_hashed_is_not_read_again(
         assert frozenset({digest}) == store.held({digest: len(LARGE)})
         counts.append(sum(1 for asked in proxy.asked if asked.method == "GET"))
 
-    assert [0, 4, 0] == counts
+    assert [0, 2, 0] == counts
+
+
+def test_a_bucket_may_hold_nothing_but_a_registry(service: Service, tmp_path: Path) -> None:
+    """Without a prefix; and a neighbour whose prefix only begins alike is not ours."""
+    name = service.new_bucket()
+    for prefix in ("", "registry", "registry-2"):
+        bucket = service.open(name, prefix)
+        store, ledger = BucketStore(bucket, tmp_path / "notes"), BucketLedger(bucket)
+        digest = store.put(prefix.encode())
+        ledger.put_if_absent(0, prefix.encode())
+
+        assert [digest] == list(store.digests())
+        assert [prefix.encode()] == list(ledger.read())
+        assert () == store.premises().strays
+
+
+def test_many_blobs_are_listed_and_few_are_asked_for(
+    behind: Service, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Either way the same are held; a stray among them is told, and is none."""
+    monkeypatch.setattr("registry.adapters.stores.bucket._LIST_FROM", 10)
+    name = behind.new_bucket()
+    store = BucketStore(behind.open(name), tmp_path / "notes")
+    sizes = {store.put(b"%d" % number): 1 for number in range(10)}
+    behind.client.put_object(Bucket=name, Key="registry/blobs/sha256/note.txt", Body=b"x")
+    for wanted, heads in ((dict(list(sizes.items())[:9]), 9), (sizes, 0)):
+        proxy.asked.clear()
+        found = store.held({**wanted, digest_of(b"absent"): 6} if not heads else wanted)
+
+        assert frozenset(wanted) == found
+        assert heads == sum(1 for asked in proxy.asked if asked.method == "HEAD")
+    assert ("blobs/sha256/note.txt",) == store.premises().strays
 
 
 def _damage(service: Service, name: str, prefix: str, digest: Digest) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,29 @@ def test_a_long_transfer_shows_bytes_and_bandwidth() -> None:
 def test_a_short_transfer_shows_nothing() -> None:
     """Within a second nobody asks."""
     assert "" == on_a_terminal("0")
+
+
+STOPPED = """
+import os, signal
+from concurrent.futures import ThreadPoolExecutor
+from registry.cli.meter import Bar
+with Bar() as bar, ThreadPoolExecutor(2) as threads:
+    def carry(number):
+        while True:
+            bar.moved(1)
+    carried = list(map(lambda number: threads.submit(carry, number), range(2)))
+    os.kill(os.getpid(), signal.SIGINT)
+    carried[0].result()
+"""
+
+
+def test_ctrl_c_ends_the_threads_too() -> None:
+    """They are told by the meter at the next piece; else the command would wait for the last byte."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", STOPPED], env=environment, capture_output=True, text=True, timeout=30)
+
+    assert -signal.SIGINT == done.returncode
+    assert "KeyboardInterrupt" in done.stderr
 
 
 def test_a_pipe_gets_no_bar(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

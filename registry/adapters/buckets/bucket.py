@@ -14,7 +14,7 @@ PART_BYTES = 8 * 1024 * 1024
 """What is sent at once; an object above it is sent in parts, two of which are on their way at a time."""
 
 TIMEOUT_S = 300
-"""For one piece of 4 MiB or one part of 8 MiB: a line slower than 30 kB/s is none, and a server that drips is left."""
+"""For one span of 32 MiB or one part of 8 MiB: a line slower than 1 Mbit/s is none, and a server that drips is left."""
 
 _MOST_PARTS = 9000
 _CHUNK_BYTES = 1024 * 1024
@@ -76,7 +76,7 @@ class Bucket:
                 size = found.meta["size"]
                 if size > most_bytes:
                     raise TooLong(f"{self._named(key)} is too long", why=f"{size} bytes; {most_bytes} are the most")
-                return self._collect(key, found, size)
+                return b"".join(self._pieces(key, found, size))
         except FileNotFoundError:
             return None
 
@@ -88,10 +88,10 @@ class Bucket:
     def reader(self, key: str, look: Look) -> Reader:
         """The object that looks so, as a stream; where the service has ETags, every piece is of that version."""
 
-        def fetch(start: int, end: int) -> bytes:
-            return self._fetch(key, look, (start, end))
+        def stream(start: int, end: int) -> Iterator[bytes]:
+            return self._span(key, look, (start, end))
 
-        return Reader(fetch, look.size, Origin(self.address.service, self.address.at(key)))
+        return Reader(stream, look.size, Origin(self.address.service, self.address.at(key)))
 
     def create(self, key: str, data: bytes) -> bool:
         """Make `data` the object if there is none; False if there is one. Tried once.
@@ -132,31 +132,31 @@ class Bucket:
         with told(f"copy to {self._named(key)}", is_write=True):
             obstore.copy(self.steady, origin.key, self.address.at(key))
 
-    def _fetch(self, key: str, look: Look, span: tuple[int, int]) -> bytes:
+    def _span(self, key: str, look: Look, span: tuple[int, int]) -> Iterator[bytes]:
+        """A part of an object, in pieces: where the service has ETags, of that version."""
         import obstore
 
-        size = span[1] - span[0]
+        wanted: dict[str, Any] = {"if_match": look.e_tag} if look.e_tag else {}
+        if span != (0, look.size):
+            wanted["range"] = span
         try:
             with told(f"read {self._named(key)}"):
-                wanted: dict[str, Any] = {"if_match": look.e_tag} if look.e_tag else {}
-                if size != look.size:
-                    wanted["range"] = span
                 found = obstore.get(self.steady, self.address.at(key), options=wanted)
-                return self._collect(key, found, size)
+                yield from self._pieces(key, found, span[1] - span[0])
         except FileNotFoundError:
             raise TooLong(f"{self._named(key)} was removed while it was read") from None
 
-    def _collect(self, key: str, found: Any, size: int) -> bytes:
-        """The bytes of an answer, never more than `size` of them in memory, and never less as the result."""
-        data = bytearray()
-        for chunk in found.stream(min_chunk_size=_CHUNK_BYTES):
-            data += chunk
-            if len(data) > size:
+    def _pieces(self, key: str, found: Any, size: int) -> Iterator[bytes]:
+        """The bytes of an answer, refused when they are more than `size`, or less."""
+        count = 0
+        for piece in found.stream(min_chunk_size=_CHUNK_BYTES):
+            count += len(piece)
+            if count > size:
                 break
-        if len(data) != size:
-            why = f"{'more than ' * (len(data) > size)}{min(len(data), size)} bytes came instead of {size}"
+            yield piece
+        if count != size:
+            why = f"more than {size} bytes came" if count > size else f"{count} bytes came instead of {size}"
             raise TooLong(f"{self._named(key)} was not given as it was announced", why=why, mend="try again")
-        return bytes(data)
 
     def _named(self, key: str) -> str:
         return f"{self.address}/{key}"

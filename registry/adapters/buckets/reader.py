@@ -1,13 +1,14 @@
-"""Reading an object of any size in bounded memory: a few pieces are on their way while one is being used."""
+"""Reading an object of any size in bounded memory."""
 
 import io
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-PIECE_BYTES = 4 * 1024 * 1024
-_AHEAD = 3
-"""Pieces that are asked for at a time; one alone would wait for the network's round trip after each."""
+SPAN_BYTES = 32 * 1024 * 1024
+"""What one request asks for: enough for its round trip not to count, and little enough for a time limit to fit."""
+
+Stream = Callable[[int, int], Iterator[bytes]]
+"""Gives the bytes from a first one to before a last one, in pieces that are not empty, or raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,13 @@ class Origin:
 class Reader(io.RawIOBase):
     """An object as a stream; nothing is fetched before the first byte is wanted."""
 
-    def __init__(self, fetch: Callable[[int, int], bytes], size: int, origin: Origin) -> None:
-        """Read an object of `size` bytes, of which `fetch` gives the bytes from a first one to before a last one."""
+    def __init__(self, stream: Stream, size: int, origin: Origin) -> None:
+        """Read an object of `size` bytes, which `stream` gives in spans."""
         super().__init__()
         self.origin = origin
-        self._fetch, self._size, self._at = fetch, size, 0
-        self._start, self._piece = -1, b""
-        self._coming: dict[int, Future[bytes]] = {}
-        self._threads: ThreadPoolExecutor | None = None
+        self._stream, self._size, self._at = stream, size, 0
+        self._pieces: Iterator[bytes] = iter(())
+        self._rest = memoryview(b"")
 
     def readable(self) -> bool:
         """Yes."""
@@ -45,42 +45,29 @@ class Reader(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Go elsewhere; nothing is fetched for it."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, start + offset)
+        if (there := max(0, start + offset)) != self._at:
+            self._at, self._pieces, self._rest = there, iter(()), memoryview(b"")
         return self._at
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override] # the buffer is what io hands on
         """Read on, up to the end of the present piece."""
         if self._at >= self._size:
             return 0
-        self._load(self._at - self._at % PIECE_BYTES)
-        offset = self._at - self._start
-        part = memoryview(self._piece)[offset : offset + len(buffer)]
+        if not self._rest:
+            self._rest = memoryview(self._next_piece())
+        part = self._rest[: len(buffer)]
         buffer[: len(part)] = part
+        self._rest = self._rest[len(part) :]
         self._at += len(part)
         return len(part)
 
     def close(self) -> None:
         """Let go of what is on its way."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
-            self._threads = None
-        self._coming.clear()
-        self._piece = b""
+        self._pieces, self._rest = iter(()), memoryview(b"")
         super().close()
 
-    def _load(self, start: int) -> None:
-        """Make the piece at `start` the present one, and ask for those after it."""
-        if start == self._start:
-            return
-        if self._size <= PIECE_BYTES:
-            self._piece = self._fetch(0, self._size)
-        else:
-            self._threads = self._threads or ThreadPoolExecutor(_AHEAD)
-            wanted = range(start, min(self._size, start + _AHEAD * PIECE_BYTES), PIECE_BYTES)
-            for at in wanted:
-                if at not in self._coming:
-                    end = min(at + PIECE_BYTES, self._size)
-                    self._coming[at] = self._threads.submit(self._fetch, at, end)
-            self._coming = {at: piece for at, piece in self._coming.items() if at in wanted}
-            self._piece = self._coming.pop(start).result()
-        self._start = start
+    def _next_piece(self) -> bytes:
+        if (piece := next(self._pieces, None)) is None:
+            self._pieces = self._stream(self._at, min(self._at + SPAN_BYTES, self._size))
+            piece = next(self._pieces)
+        return piece
