@@ -12,6 +12,7 @@ import typer
 from registry.cli.at import at_command
 from registry.cli.decide import approve_command, hold_command, resume_command, revoke_command, waive_command
 from registry.cli.deploy import bundle_command, pull_command
+from registry.cli.evidence import evidence_app
 from registry.cli.gate import gate_command, promote_command
 from registry.cli.gc import gc_command
 from registry.cli.init import init_command, key_app
@@ -45,6 +46,7 @@ app = typer.Typer(
 app.add_typer(key_app, name="key")
 app.add_typer(policy_app, name="policy")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(evidence_app, name="evidence")
 COMMANDS: dict[str, Callable[..., None]] = {
     "init": init_command,
     "pin": pin_command,

@@ -106,7 +106,12 @@ def _in_record(data: bytes) -> Iterator[Needed]:
 
 def _in_evidence(data: bytes) -> Iterator[Needed]:
     evidence = Evidence.parse(data)
-    for what, digest in (("rows", evidence.rows), ("timings", evidence.timings), ("cross rows", evidence.cross)):
+    for what, digest in (
+        ("rows", evidence.rows),
+        ("timings", evidence.timings),
+        ("cross rows", evidence.cross),
+        ("canary", evidence.canary),
+    ):
         if digest:
             yield Needed(digest, f"the {what} of the evidence")
     yield _tree(evidence.suite, "the held-out suite")

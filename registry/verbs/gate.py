@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from registry.core.binding import check_bound
+from registry.core.binding import ForeignEvidence, check_bound
 from registry.core.digest import Digest
+from registry.core.gate.canary import Canary, read_canary
 from registry.core.gate.check import check_gate
 from registry.core.gate.decide import judge
 from registry.core.gate.gatefile import GateFile, read_gate
 from registry.core.gate.pairs import flips_of
-from registry.core.gate.rows import Rows, read_rows
+from registry.core.gate.rows import Rows
 from registry.core.gate.trial import Trial
 from registry.core.gate.verdict import MOST_FLIPS, Verdict, answer_of
 from registry.core.heldout.evidence import Evidence
@@ -18,6 +19,7 @@ from registry.core.manifest import Manifest
 from registry.core.tree import Tree
 from registry.errors import UsageError
 from registry.ports import Store
+from registry.verbs.read_evidence import rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,9 @@ def gate(model: Digest, stage: str, *, store: Store, state: State, gate_file: by
     check_gate(file, suite)
     candidate = _candidate(manifest, suite, store=store, state=state)
     baseline = _baseline(serving, candidate, suite, store=store, state=state)
-    verdict = _verdict(file, suite, candidate=candidate, baseline=baseline, gate_file=store.put(gate_file))
+    canary = _canary(candidate, store)
+    kept = store.put(gate_file)
+    verdict = _verdict(file, suite, candidate=candidate, baseline=baseline, canary=canary, gate_file=kept)
     store.put(file.gate.canonical())
     return Judgement(verdict, store.put(verdict.canonical()))
 
@@ -98,7 +102,18 @@ def _label(manifest: Manifest, evidence: Digest, store: Store) -> Evidence:
 
 
 def _rows(manifest: Manifest, label: Evidence, suite: Suite, *, store: Store) -> Rows:
-    return read_rows(store.get(label.rows), store.get(label.timings), suite, route=manifest.adapter_for)
+    return rows_of(label, suite, store=store, route=manifest.adapter_for)
+
+
+def _canary(side: Side, store: Store) -> Canary | None:
+    """The live traffic of a model, where there was any; it stands beside its rows."""
+    if side.label is None or side.label.canary is None:
+        return None
+    canary = read_canary(store.get(side.label.canary))
+    if canary.manifest != side.manifest:
+        why = f"it is about {canary.manifest}, this is {side.manifest}"
+        raise ForeignEvidence("the canary is about another model", why=why)
+    return canary
 
 
 def _baseline(serving: Generation | None, candidate: Side, suite: Suite, *, store: Store, state: State) -> Side | None:
@@ -124,13 +139,22 @@ def _other_verifiers(one: Evidence, other: Evidence) -> str:
     return ", ".join(name for name in names if one.verifiers.get(name) != other.verifiers.get(name))
 
 
-def _verdict(file: GateFile, suite: Suite, *, candidate: Side, baseline: Side | None, gate_file: Digest) -> Verdict:
+def _verdict(
+    file: GateFile,
+    suite: Suite,
+    *,
+    candidate: Side,
+    baseline: Side | None,
+    canary: Canary | None,
+    gate_file: Digest,
+) -> Verdict:
     trial = Trial(
         gate=file.gate,
         rules=tuple(placed.rule for placed in file.rules),
         suite=suite,
         candidate=candidate.rows,
         baseline=baseline.rows if baseline else None,
+        canary=canary,
         no_candidate=candidate.why,
         no_baseline=baseline.why if baseline else f"{file.gate.stage} never served anything: nothing to compare with.",
     )
@@ -148,4 +172,5 @@ def _verdict(file: GateFile, suite: Suite, *, candidate: Side, baseline: Side | 
         candidate_evidence=candidate.evidence,
         baseline=baseline.manifest if baseline else None,
         baseline_evidence=baseline.evidence if baseline else None,
+        canary=candidate.label.canary if candidate.label else None,
     )

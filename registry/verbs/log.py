@@ -117,7 +117,8 @@ def _stage_of(entry: Entry) -> str | None:
 def _line(link: Link, state: State) -> Line:
     entry = link.entry
     manifest = manifest_of(entry)
-    names = (entry.model,) if isinstance(entry, Register) else state.names(manifest) if manifest else ()
+    given = entry.model if isinstance(entry, Register) else None
+    names = (given,) if given else state.names(manifest) if manifest else ()
     judged = entry if isinstance(entry, Promote | Refuse | Judge) else None
     return Line(
         index=entry.index,

@@ -29,9 +29,9 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A manifest under its name, with the evidence for it, oldest first."""
+    """A manifest under its name, with the evidence for it, oldest first. Without a name only the evidence is news."""
 
-    name: str
+    name: str | None
     manifest: Digest
     evidence: tuple[Digest, ...] = ()
 
@@ -93,5 +93,5 @@ def _news(model: Model | None, state: State) -> Model | None:
         raise NameTaken(f"a model cannot be called {model.name!r}", why="that is a stage", mend="choose another name")
     known = state.evidence(model.manifest)
     new = tuple(digest for digest in model.evidence if digest not in known)
-    is_newest = state.models.get(model.name, ())[-1:] == (model.manifest,)
+    is_newest = model.name is None or state.models.get(model.name, ())[-1:] == (model.manifest,)
     return None if is_newest and not new else Model(model.name, model.manifest, new)

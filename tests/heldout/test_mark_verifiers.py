@@ -227,6 +227,7 @@ def test_the_table_has_the_versions_of_the_docs() -> None:
 
     assert versions == {
         "deprecation": "v1.0",
+        "imported": "v1.0",
         "json_schema": "v4.3",
         "no_diagnosis": "v1.0",
         "numeric": "v1.0",

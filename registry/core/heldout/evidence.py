@@ -87,11 +87,22 @@ class Timing(Record):
     tokens: Count
 
 
+class Imported(Record):
+    """Which log the rows were brought in from: the tool, what it calls the model, and the digest of the log's files."""
+
+    tool: str
+    version: str
+    model: str
+    log: Sha256
+
+
 class Evidence(Record):
     """The label on a set of rows: whose they are, of which suite, by which verifiers, where and at what price.
 
     `rows`, `timings` and `cross` are the digests of the JSON-lines files; `cross` has every adapter on every slice.
-    `verifiers` maps each name to `version` and the digest of its code, as `v4.3@sha256:…`.
+    `verifiers` maps each name to `version` and the digest of its code, as `v4.3@sha256:…`. `imported` is there where
+    another tool judged the rows: then its name and version stand among the verifiers, with the digest of its tasks.
+    `canary` is the digest of what live traffic did.
     """
 
     form: Literal["registry.evidence/1"] = "registry.evidence/1"
@@ -104,6 +115,8 @@ class Evidence(Record):
     price_book: Sha256
     environment: Environment
     concurrency: Annotated[int, Field(ge=1)]
+    imported: Imported | None = None
+    canary: Sha256 | None = None
 
 
 class BadLines(IntegrityError):

@@ -92,7 +92,10 @@ class PolicyEntry(Decision):
 
 
 class Register(Decision):
-    """From here on these pins, this model's manifest and this evidence are known by name."""
+    """From here on these pins, this model's manifest and this evidence are known by name.
+
+    Evidence that comes later is registered with the manifest alone: it does not make it the newest of its name.
+    """
 
     action: Literal["register"] = "register"
     model: Name | None = None
@@ -102,8 +105,10 @@ class Register(Decision):
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if (self.model is None) != (self.manifest is None):
+        if self.model is not None and self.manifest is None:
             raise ValueError("a model's name and its manifest are registered together")
+        if self.manifest is not None and self.model is None and not self.evidence:
+            raise ValueError("a manifest is registered under a name, or with evidence for it")
         if self.evidence and self.manifest is None:
             raise ValueError("evidence is registered with the manifest that it is about")
         if self.manifest is None and not self.pins:

@@ -157,6 +157,7 @@ class Past:
             manifests = self.models.setdefault(entry.model, {})
             manifests.pop(entry.manifest, None)
             manifests[entry.manifest] = None
+        if entry.manifest is not None:
             proofs = self.proofs.setdefault(entry.manifest, {})
             for digest in entry.evidence:
                 proofs.pop(digest, None)

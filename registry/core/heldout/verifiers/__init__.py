@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from registry.core.heldout.needs import Need
 from registry.core.heldout.verifiers import (
     deprecation,
+    imported,
     json_schema,
     no_diagnosis,
     numeric,
@@ -53,6 +54,19 @@ def _modules(*names: str) -> tuple[str, ...]:
 VERIFIERS: dict[str, Verifier] = {
     "deprecation": Verifier(
         deprecation.VERSION, deprecation.check, _modules("deprecation", "markup"), arguments=(Need("names", "texts"),)
+    ),
+    "imported": Verifier(
+        imported.VERSION,
+        imported.check,
+        _modules("imported"),
+        arguments=(
+            Need("tool", "text"),
+            Need("task", "text"),
+            Need("metric", "text"),
+            Need("pass", "text", is_optional=True),
+            Need("case", "text", is_optional=True),
+        ),
+        expects=(Need("mark", "text", is_optional=True),),
     ),
     "json_schema": Verifier(
         json_schema.VERSION, json_schema.check, _modules("json_schema", "calls"), arguments=(Need("schema", "file"),)

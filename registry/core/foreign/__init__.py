@@ -1,0 +1,1 @@
+"""What other evaluation tools wrote, read as strictly as our own evidence."""
