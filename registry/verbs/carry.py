@@ -132,7 +132,7 @@ def extend(ledger: LedgerFile, entries: Sequence[bytes], start: int) -> int:
     for index in range(start, len(entries)):
         if ledger.put_if_absent(index, entries[index]):
             added += 1
-        elif ledger.read()[index] != entries[index]:
+        elif tuple(ledger.read(index, index + 1)) != (entries[index],):
             why = f"somebody wrote another entry {index}"
             raise Moved("the ledger was written to meanwhile", why=why, mend="run the same command again")
     return added

@@ -44,6 +44,8 @@ class BucketLedger:
     bucket: Bucket
     wait_s: float = _WAIT_S
     _is_tried: bool = field(default=False, repr=False)
+    _known: int = field(default=-1, repr=False)
+    """The index of an entry that this process has put: those up to it are there."""
 
     def read(self, start: int = 0, stop: int | None = None) -> Sequence[bytes]:
         """Entries' exact bytes, from `start` to the last, or to the one before `stop`; none if nothing is there.
@@ -97,7 +99,7 @@ class BucketLedger:
         if index < 0 or len(data) > MAX_BYTES:
             raise RegistryError(f"entry {index} of {len(data)} bytes cannot be kept", why=f"at most {MAX_BYTES} are")
         if index > 0:
-            if self.bucket.look(_key(index - 1)) is None:
+            if self._known < index - 1 and self.bucket.look(_key(index - 1)) is None:
                 raise MissingEntry(f"entry {index} cannot be put", why=f"entry {index - 1} is not there")
             self._try_conditions()
         if not self._create(index, data):
@@ -107,6 +109,7 @@ class BucketLedger:
             self._prove(index, data)
         if index == 0:
             self._try_conditions()
+        self._known = index
         return True
 
     def _indexes(self, after: str | None, *, is_whole: bool) -> Iterator[int]:
