@@ -44,7 +44,7 @@ def open_store(where: Where, cache: Path, environment: Mapping[str, str]) -> "Di
         from registry.adapters.stores.directory import DirectoryStore
 
         return DirectoryStore(where)
-    from registry.adapters.buckets import open_bucket
+    from registry.adapters.buckets.bucket import open_bucket
     from registry.adapters.stores.bucket import BucketStore
 
     return BucketStore(open_bucket(where, environment), cache / "seen-1.sqlite")
@@ -64,7 +64,7 @@ def open_ledger(where: Where, environment: Mapping[str, str]) -> "LedgerFile":
         from registry.adapters.ledgers.directory import DirectoryLedger
 
         return DirectoryLedger(where / "ledger")
-    from registry.adapters.buckets import open_bucket
+    from registry.adapters.buckets.bucket import open_bucket
     from registry.adapters.ledgers.bucket import BucketLedger
 
     return BucketLedger(open_bucket(where, environment))

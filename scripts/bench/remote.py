@@ -67,7 +67,8 @@ def do(what: str, room: Path, url: str) -> None:
 
     import obstore
 
-    from registry.adapters.buckets import open_bucket, parse_address
+    from registry.adapters.buckets.address import parse_address
+    from registry.adapters.buckets.bucket import open_bucket
     from registry.adapters.sources.path import find_path
     from registry.adapters.stores.bucket import BucketStore
     from registry.adapters.stores.directory import DirectoryStore

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from registry.adapters.buckets import Bucket, open_bucket, parse_address
+from registry.adapters.buckets.address import parse_address
+from registry.adapters.buckets.bucket import Bucket, open_bucket
 
 KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from registry.adapters.buckets import Address, open_bucket, parse_address
+from registry.adapters.buckets.address import Address, parse_address
+from registry.adapters.buckets.bucket import open_bucket
 from registry.errors import UsageError
 from registry.workspace.places import find_place
 

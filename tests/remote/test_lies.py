@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from registry.adapters.buckets import BucketFault, TooLong, Uncertain
 from registry.adapters.buckets.bucket import PART_BYTES
+from registry.adapters.buckets.faults import BucketFault, TooLong, Uncertain
 from registry.adapters.buckets.reader import SPAN_BYTES
 from registry.adapters.durable import pour
 from registry.adapters.ledgers.bucket import BucketLedger

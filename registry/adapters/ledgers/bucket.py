@@ -12,7 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from registry.adapters.buckets import Bucket, BucketFault, TooLong, Uncertain
+from registry.adapters.buckets.bucket import Bucket
+from registry.adapters.buckets.faults import BucketFault, TooLong, Uncertain
 from registry.adapters.ledgers.directory import ForeignFile, MissingEntry, UnreadableFile
 from registry.core.ledger.entry import MAX_BYTES
 from registry.errors import IntegrityError, RegistryError

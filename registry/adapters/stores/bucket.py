@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
 from registry.adapters import durable
-from registry.adapters.buckets import PART_BYTES, Bucket, Look, Reader, TooLong, Uncertain
+from registry.adapters.buckets.bucket import PART_BYTES, Bucket, Look
+from registry.adapters.buckets.faults import TooLong, Uncertain
+from registry.adapters.buckets.reader import Reader
 from registry.adapters.stores.intake import look_at, refuse_change, refuse_other
 from registry.adapters.stores.seen import Seen, is_settled
 from registry.core.digest import Digest, DigestMismatch, check, digest_of
