@@ -1,6 +1,6 @@
 """What is kept: the roots from which every blob is reached that may be needed again, each with the reason."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,8 +34,8 @@ def roots(state: State, retention: Retention, *, now: datetime) -> Iterator[Root
     """
     for link in state.entries:
         yield from _of_entry(link)
-    for stage, served in state.stages.items():
-        yield from _served(stage, served, state=state, keep=retention.keep)
+    for stage in state.stages:
+        yield from _served(stage, state, retention.keep)
     since = moment_of(now - retention.grace)
     candidates = (*_newest(state), *_young(state, since), *_approved(state), *_waived(state, moment_of(now)))
     yield from (Root(why, of_manifest(digest)) for why, digest in candidates if digest not in state.revoked)
@@ -47,25 +47,27 @@ def certain(state: State) -> Iterator[Root]:
     """What no collector takes, however little it is told to keep: if it is missing, that was not on purpose."""
     for link in state.entries:
         yield from _of_entry(link)
-    for stage, served in state.stages.items():
-        yield from (Root(stage, of_manifest(one.manifest)) for one in window(served, LEAST_KEEP))
+    for stage in state.stages:
+        yield from (Root(stage, of_manifest(one.manifest)) for one in window(state, stage, LEAST_KEEP))
     yield from (Root(why, of_manifest(digest)) for why, digest in _newest(state) if digest not in state.revoked)
     yield from _newest_artefacts(state)
 
 
-def window(served: Sequence[Generation], keep: int) -> tuple[Generation, ...]:
-    """The last `keep` generations, and those that `keep` - 1 rollbacks would bring back one after another.
+def window(state: State, stage: str, keep: int) -> tuple[Generation, ...]:
+    """The last `keep` generations of `stage`, and those that `keep` - 1 rollbacks would bring back one after another.
 
     The two differ where a stage went to and fro: after ten rollbacks the last generations may be two models only.
     """
-    valid = [one for one in served if not one.is_void]
-    if not valid:
-        return ()
-    back: dict[Digest, Generation] = {}
-    for one in reversed([one for one in valid if one.number < valid[-1].origin]):
-        back.setdefault(one.manifest, one)
-    back.pop(valid[-1].manifest, None)
-    found = {one.number: one for one in (*valid[-keep:], *list(back.values())[: keep - 1])}
+    served = [one for one in state.generations(stage) if not one.is_void]
+    found = {one.number: one for one in served[-keep:]}
+    at = served[-1] if served else None
+    for _ in range(keep - 1):
+        # why from the origin, and past what was revoked: so `rollback` chooses.
+        earlier = [one for one in served if at and one.number < at.origin and one.manifest != at.manifest]
+        at = next((one for one in reversed(earlier) if one.manifest not in state.revoked), None)
+        if at is None:
+            break
+        found[at.number] = at
     return tuple(found[number] for number in sorted(found))
 
 
@@ -75,9 +77,9 @@ def _of_entry(link: Link) -> Iterator[Root]:
     yield from (Root(why, needed) for needed in of_explanation(entry))
 
 
-def _served(stage: str, served: Sequence[Generation], *, state: State, keep: int) -> Iterator[Root]:
+def _served(stage: str, state: State, keep: int) -> Iterator[Root]:
     is_held = state.held(stage) is not None
-    for one in served if is_held else window(served, keep):
+    for one in state.generations(stage) if is_held else window(state, stage, keep):
         now = "serves it" if one is state.serving(stage) else "is on hold" if is_held else "may go back to it"
         yield Root(f"{stage} {now}: generation {one.number}", of_manifest(one.manifest))
 

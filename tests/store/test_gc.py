@@ -74,6 +74,16 @@ def test_going_to_and_fro_does_not_use_up_the_window(served: Estate) -> None:
     assert _is_kept(served, served.models[1]), "the next rollback goes there"
 
 
+def test_what_was_fled_from_stays_in_the_window(served: Estate) -> None:
+    """It is the one that people want to look at; and what was revoked does not take the place of a way back."""
+    served.rollback(5)
+    served.desk.write(Revoke(**served.desk.common(), manifest=served.models[3].digest, reason="poisoned"))
+    served.add(adapter="newer")
+    served.gc(keep=2)
+
+    assert [False, False, True, False, True, True, True] == [_is_kept(served, one) for one in served.models]
+
+
 def test_a_stage_on_hold_keeps_everything(served: Estate) -> None:
     """Somebody looks into an incident; nothing of it goes away meanwhile."""
     served.desk.write(Hold(**_stage(served, "dev"), reason="an incident"))
@@ -93,7 +103,7 @@ def test_candidates_stay_until_they_are_old_or_superseded_or_revoked(estate: Est
 
     assert [False, True, True] == [_is_kept(estate, one) for one in (old, young, newest)]
     estate.desk.write(Revoke(**estate.desk.common(), manifest=newest.digest, reason="poisoned"))
-    estate.add(adapter="other", name="assistant")
+    estate.add(adapter="other", name="helper")
     estate.gc()
     assert not _is_kept(estate, newest)
 
