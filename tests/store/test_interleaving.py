@@ -28,6 +28,7 @@ from registry.core.store import Missing, Stock
 from registry.core.tree import Tree
 from registry.errors import ConflictError
 from registry.ports import LedgerFile
+from registry.verbs.prove import prove
 from tests.store.estate import Estate, own
 
 Hook = Callable[[str], None]
@@ -234,10 +235,10 @@ def test_a_promotion_of_what_is_in_the_trash_comes_in_between(estate: Estate, st
     estate.gc()
     estate.days = 60
 
-    def promote() -> None:
-        from registry.verbs.prove import prove
+    store = _leased(estate)  # why out here: a command holds its lease until after its entry
 
-        prove(manifest.digest, store=_hold(estate, manifest))
+    def promote() -> None:
+        prove(manifest.digest, store=store)
         _register(estate, manifest)
 
     between = Between(step, promote)
@@ -245,15 +246,6 @@ def test_a_promotion_of_what_is_in_the_trash_comes_in_between(estate: Estate, st
 
     assert not between.faults or "pinned" not in estate.desk.state.models
     _check(estate)
-
-
-HELD: list[LeasedStore] = []
-
-
-def _hold(estate: Estate, manifest: Manifest) -> LeasedStore:
-    """A leased store that lasts beyond the proof, as a command's does."""
-    HELD.append(_leased(estate))
-    return HELD[-1]
 
 
 @pytest.mark.parametrize("step", STEPS)
