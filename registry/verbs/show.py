@@ -15,7 +15,8 @@ from registry.errors import UsageError
 from registry.ports import Store
 
 Kind = Literal["manifest", "entry", "verdict", "evidence", "tree", "policy", "preflight", "commit"]
-_ENTRY = re.compile(r"(?:entry:|#)([0-9]{1,20})")
+_ENTRY = re.compile(r"(?:entry:|#)([0-9]{1,20})|([0-9]{1,5})")
+# why five: six digits are the start of a manifest's digest.
 _FORMS: dict[str, Kind] = {
     "registry.manifest/1": "manifest",
     "registry.verdict/1": "verdict",
@@ -42,9 +43,9 @@ def show(ref: str, *, state: State, store: Store) -> Shown:
     """Find what `ref` means and read it, verified.
 
     Args:
-        ref: `#N` or `entry:N` is entry N of the ledger. `sha256:…` is any record of the store: manifest, verdict,
-            evidence, tree. Anything else is a manifest as `State.resolve` takes it: a model, `model@hex`, a stage,
-            `stage@N`, six hex digits or more.
+        ref: `#N`, `entry:N` or a number of up to five digits is entry N of the ledger, unless a model has that name.
+            `sha256:…` is an entry, or any record of the store: manifest, verdict, evidence, tree. Anything else is a
+            manifest as `State.resolve` takes it: a model, `model@hex`, a stage, `stage@N`, six hex digits or more.
         state: What the ledger says.
         store: Where the records are.
 
@@ -53,9 +54,11 @@ def show(ref: str, *, state: State, store: Store) -> Shown:
         UsageError: Nothing, or more than one manifest, is called that.
         IntegrityError: The blob is missing, or has other bytes than its name says.
     """
-    if found := _ENTRY.fullmatch(ref):
-        return _entry(int(found[1]), state)
+    if ref not in state.models and (found := _ENTRY.fullmatch(ref)):
+        return _entry(int(found[1] or found[2]), state)
     digest = parse_digest(ref) if ref.startswith("sha256:") and len(ref) == 71 else state.resolve(ref)
+    if link := next((link for link in state.entries if link.digest == digest), None):
+        return _entry(link.entry.index, state)
     return read_record(digest, store=store)
 
 

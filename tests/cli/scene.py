@@ -88,21 +88,22 @@ class Scene:
         self.git("add", "-A")
         self.git("commit", "-q", "-m", "a change")
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Type `registry WORDS` there."""
+    def run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Type `registry WORDS` there, with more variables in the environment."""
         environment = {
             **os.environ,
             "XDG_CONFIG_HOME": str(self.root.parent / "config"),
             "XDG_STATE_HOME": str(self.root.parent / "state"),
             "PYTHONPATH": str(ROOT),
             "COLUMNS": "200",
+            **variables,
         }
         command = [sys.executable, "-m", "registry", *words]
         return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
 
-    def done(self, *words: str, code: int = 0) -> str:
+    def done(self, *words: str, code: int = 0, **variables: str) -> str:
         """Type `registry WORDS`, expect `code`, and return what it printed."""
-        done = self.run(*words)
+        done = self.run(*words, **variables)
 
         assert code == done.returncode, f"{words}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr

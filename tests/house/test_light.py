@@ -21,7 +21,17 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}}), file=sys.stde
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["status"], ["log"], ["rollback", "staging", "--reason", "x"], ["verify"]]
+    "words",
+    [
+        ["--help"],
+        ["status"],
+        ["log"],
+        ["rollback", "staging", "--reason", "x"],
+        ["rollback", "staging", "--drill"],
+        ["at", "staging", "--time", "#1"],
+        ["hold", "staging", "--reason", "x"],
+        ["verify"],
+    ],
 )
 def test_no_heavy_library_is_imported_where_none_is_needed(words: list[str]) -> None:
     """The commands of a bad night start at once, and run where only the slim core is installed."""

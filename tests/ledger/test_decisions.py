@@ -1,5 +1,6 @@
 """Approvals, waivers, revocations, holds, and keys that were in other hands: what the chain lets follow."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +10,14 @@ from registry.core.digest import digest_of
 from registry.core.ledger import breach as breaches
 from registry.core.ledger.breach import Breach
 from registry.core.ledger.chain import check_chain
+from registry.core.ledger.change import Change, change_statement
 from registry.core.ledger.entry import Approve, Hold, Judge, PolicyEntry, Promote, Resume, Waive
+from registry.core.ledger.envelope import pae, sign_into
 from registry.core.ledger.policy import Key, Policy, Role, promoter
 from tests.ledger.desk import ALICE, BOB, VERDICT, Desk, manifest, signer_of, story
 
 CAROL = signer_of(3)
+GOLDEN = Path(__file__).parent / "golden_decisions"
 RULE = "aggregate.success@1.lower_ci >= 0.82"
 LATER = "2026-02-01T00:00:00Z"
 
@@ -298,3 +302,40 @@ def test_a_revoked_key_has_no_role() -> None:
     keys = {**good.keys, BOB.key_id: Key(pem=BOB.public_pem, revoked_from_index=1)}
     with pytest.raises(ValueError, match="revoked key"):
         Policy(stages=good.stages, after={}, keys=keys, roles=good.roles)
+
+
+def everything() -> Desk:
+    """A ledger with the kinds of entry that came later: a waived release, an approved one, a hold, and a lost key."""
+    desk = registered(policy_of(ALICE, BOB, approver_staging=role_of(ALICE, BOB)), 1, 2)
+    look: dict[str, Any] = {
+        "stage": "staging",
+        "manifest": manifest(1),
+        "evidence": VERDICT,
+        "suite": VERDICT,
+        "verdict": VERDICT,
+    }
+    desk.write(Judge(**{**desk.common(), **look, "answer": "NO-GO"}))
+    desk.decide(Waive, "staging", manifest=manifest(1), verdict=VERDICT, rules=(RULE,), expires=LATER)
+    waiver = desk.tips["staging"]
+    desk.signers = (BOB,)
+    desk.decide(Approve, "staging", manifest=manifest(1))
+    desk.signers = (ALICE,)
+    desk.promote("staging", 1, 1, basis="waiver", answer="NO-GO", waiver=waiver)
+    desk.decide(Hold, "staging")
+    desk.decide(Resume, "staging")
+    desk.revoke(2)
+    new = revoking(desk.policy, BOB, 5)
+    change = change_statement(Change(genesis=desk.genesis, replaces=desk.policy.digest, policy=new))
+    endorsements = sign_into((), ALICE.key_id, ALICE.sign(pae(change)))
+    desk.write(PolicyEntry(**desk.common(), policy=new, genesis=desk.genesis, endorsements=endorsements))
+    return desk
+
+
+def test_the_bytes_of_later_decisions_never_change_either() -> None:
+    """The same decisions, keys and times give the golden bytes. Nobody edits them."""
+    expected = [path.read_bytes() for path in sorted(GOLDEN.glob("*.json"))]
+    desk = everything()
+
+    assert desk.entries == expected
+    assert len(desk.links()) == 11
+    assert desk.state.void == {5}
