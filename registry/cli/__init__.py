@@ -13,7 +13,7 @@ from registry.cli.at import at_command
 from registry.cli.decide import approve_command, hold_command, resume_command, revoke_command, waive_command
 from registry.cli.deploy import bundle_command, pull_command
 from registry.cli.evidence import evidence_app
-from registry.cli.gate import gate_command, promote_command
+from registry.cli.gate import gate_app, promote_command
 from registry.cli.gc import gc_command
 from registry.cli.init import init_command, key_app
 from registry.cli.ledger import ledger_app, prove_command, verify_proof_command
@@ -47,12 +47,12 @@ app.add_typer(key_app, name="key")
 app.add_typer(policy_app, name="policy")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(evidence_app, name="evidence")
+app.add_typer(gate_app, name="gate")
 COMMANDS: dict[str, Callable[..., None]] = {
     "init": init_command,
     "pin": pin_command,
     "add": add_command,
     "show": show_command,
-    "gate": gate_command,
     "promote": promote_command,
     "approve": approve_command,
     "waive": waive_command,

@@ -1,46 +1,91 @@
 """`registry gate` and `registry promote`: may this model enter that stage?"""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from registry.cli.output import Json, data, document
+from registry.cli.output import Json, data, document, talk
+from registry.cli.plan import plan_command, selftest_command
 from registry.cli.project import project
 from registry.cli.report import Explain, Form, Html, Markdown, tell
 from registry.errors import UsageError
 
 EXIT = {"GO": 0, "NO-GO": 3, "HOLD": 4}
 
-Model = Annotated[str, typer.Argument(help="A model, model@hex, a stage, stage@N or a digest.")]
-Stage = Annotated[str, typer.Option("--to", help="The stage whose rules decide.")]
+REF = "A model, model@hex, a stage, stage@N or a digest."
+TO = "The stage whose rules decide."
+Model = Annotated[str | None, typer.Argument(help=REF)]
+Stage = Annotated[str | None, typer.Option("--to", help=TO)]
+Replay = Annotated[str | None, typer.Option(metavar="DIGEST", help="Judge this verdict of the store again.")]
+Chosen = Annotated[str, typer.Argument(help=REF)]
+Target = Annotated[str, typer.Option("--to", help=TO)]
 Reason = Annotated[str | None, typer.Option(help="Why; one line, written into the ledger.")]
 Bootstrap = Annotated[
     bool, typer.Option("--bootstrap", help="The very first release of a stage, which has nothing to be compared with.")
 ]
 
 
+class Gate(typer.core.TyperGroup):
+    """`registry gate REF --to STAGE` judges; the word `judge` may be left out, and `--replay` is judging again."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the word in where it was left out.
+
+        A model may be called `plan` or `selftest`: with `--to` it is meant.
+        """
+        first = next(iter(args), "")
+        is_word = first in self.commands and (first == "judge" or "--to" not in args)
+        if args and not is_word and first not in ctx.help_option_names:
+            args = ["judge", *args]
+        return super().parse_args(ctx, args)
+
+
+gate_app = typer.Typer(
+    cls=Gate,
+    no_args_is_help=True,
+    help="Judge a model by the rules of a stage: `registry gate REF --to STAGE`, or `registry gate --replay DIGEST`.",
+)
+gate_app.command("plan")(plan_command)
+gate_app.command("selftest")(selftest_command)
+
+
+@gate_app.command("judge")
 def gate_command(
     context: typer.Context,
-    ref: Model,
-    to: Stage,
+    ref: Model = None,
+    to: Stage = None,
+    replay: Replay = None,
     explain: Explain = False,
     as_markdown: Markdown = False,
     html: Html = None,
     as_json: Json = False,
 ) -> None:
-    """Judge model REF by the rules of a stage.
+    """Judge model REF by the rules of a stage, compared with what the stage serves now.
 
-    It is compared with what the stage serves now. Exit codes: GO 0, NO-GO 3, HOLD 4.
+    With `--replay DIGEST` a verdict of the store is judged again, offline, and compared byte for byte.
+    Exit codes: GO 0, NO-GO 3, HOLD 4; a replay exits with 0 if it comes out the same, and else with 5.
     """
-    judged = project(context).gate(ref, to)
-    tell(context, judged, Form(explain, as_markdown, as_json, html))
+    registry, form = project(context), Form(explain, as_markdown, as_json, html)
+    if replay is not None:
+        if ref is not None or to is not None:
+            raise UsageError("--replay judges what the verdict names", mend="leave REF and --to out")
+        judged = registry.replay(replay)
+        tell(context, judged, form)
+        talk(f"the same, byte for byte: {judged.digest} says {judged.verdict.answer}")
+        return
+    if ref is None or to is None:
+        raise UsageError("a judgement takes a model and a stage", mend="run `registry gate REF --to STAGE`")
+    judged = registry.gate(ref, to)
+    if unwritten := registry.remember(judged):
+        talk(f"this look is not written into the ledger: {unwritten}")
+    tell(context, judged, form)
     raise typer.Exit(EXIT[judged.verdict.answer])
 
 
 def promote_command(
     context: typer.Context,
-    ref: Model,
-    to: Stage,
+    ref: Chosen,
+    to: Target,
     reason: Reason = None,
     bootstrap: Bootstrap = False,
     as_json: Json = False,

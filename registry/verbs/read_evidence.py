@@ -27,11 +27,11 @@ def rows_of(label: Evidence, suite: Suite, *, store: Store, route: Route | None 
         DigestMismatch: A file has other bytes than its name promises; that is told before what these bytes say.
         BadRows: As `read_rows`.
     """
-    rows, timings = _Pieces(store, label.rows), _Pieces(store, label.timings)
+    rows, timings = Pieces(store, label.rows), Pieces(store, label.timings)
     try:
         found = read_rows(rows, timings, suite, route=route)
     except BadRows:
-        for piece in (_Pieces(store, label.rows), _Pieces(store, label.timings)):
+        for piece in (Pieces(store, label.rows), Pieces(store, label.timings)):
             piece.read_through()
         raise
     rows.confirm()
@@ -40,7 +40,7 @@ def rows_of(label: Evidence, suite: Suite, *, store: Store, route: Route | None 
 
 
 @dataclass(slots=True)
-class _Pieces:
+class Pieces:
     """A blob in pieces; `confirm` says, after the last one, whether they were the promised ones."""
 
     store: Store
@@ -48,6 +48,7 @@ class _Pieces:
     hash: Any = field(default_factory=hashlib.sha256)
 
     def __iter__(self) -> Iterator[bytes]:
+        """Each piece, once."""
         with self.store.open(self.digest) as reader:
             while piece := reader.read(_PIECE_BYTES):
                 self.hash.update(piece)

@@ -3,14 +3,20 @@
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from registry.core.digest import digest_of
-from registry.errors import Refused
+from registry.core.digest import digest_of, parse_digest
+from registry.errors import Refused, RegistryError
+from registry.workspace.keys import open_key, who
 from registry.workspace.place import Place
-from registry.workspace.settings import read_file
+from registry.workspace.settings import GATES, SETTINGS, SUITE, read_file, read_settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from registry.core.gate.forecast import Truth
     from registry.core.gate.verdict import Verdict
     from registry.verbs.gate import Judgement
+    from registry.verbs.plan import Planned
+    from registry.verbs.selftest import Tested
 
 
 class UncommittedRules(Refused):
@@ -29,6 +35,46 @@ class Judging(Place):
         rules = read_file(self.root / self.settings.gates / f"{stage}.yaml")
         return gate(state.resolve(ref), stage, store=self.store, state=state, gate_file=rules)
 
+    def remember(self, judged: "Judgement") -> str:
+        """Write down that somebody looked, with the key that is at hand without asking for a passphrase.
+
+        Returns:
+            Why that could not be; nothing where it is written, was before, or nothing was looked at.
+        """
+        from registry.adapters.clocks import SystemClock
+        from registry.adapters.keys import find_key
+        from registry.verbs.look import look
+
+        try:
+            signer = open_key(find_key(self.environment), None)
+            look(
+                judged.verdict,
+                judged.digest,
+                ledger=self.ledger,
+                genesis=self.settings.genesis,
+                signer=signer,
+                clock=SystemClock(),
+                actor=who(self.environment),
+            )
+        except RegistryError as error:
+            return f"{error.what}: {error.why}" if error.why else error.what
+        return ""
+
+    def replay(self, digest: str) -> "Judgement":
+        """Judge again from the store alone what the verdict `digest` says, and compare byte for byte."""
+        from registry.verbs.replay import replay
+
+        return replay(parse_digest(digest), store=self.store)
+
+    def selftest(self, stage: str, draws: int) -> "Tested":
+        """Draw what `stage` serves twice from its own answers, and see whether its gate tells the two apart."""
+        from registry.verbs.selftest import selftest
+
+        state = self.state
+        state.generations(stage)
+        rules = read_file(self.root / self.settings.gates / f"{stage}.yaml")
+        return selftest(stage, store=self.store, state=state, gate_file=rules, draws=draws)
+
     def agreed_verdict(self, ref: str, stage: str) -> "Verdict":
         """The verdict of committed rules: what only lies in a working tree was agreed on by nobody."""
         judged = self.gate(ref, stage).verdict
@@ -41,3 +87,18 @@ class Judging(Place):
                 f"the rules in {path} decide nothing yet", why=why, mend="have it reviewed, commit it"
             )
         return judged
+
+
+def plan_at(root: "Path", stage: str, truth: "Truth") -> "Planned":
+    """What the suite in a working tree could decide by the rules of `stage`: no ledger, key or evidence is needed.
+
+    A tree without `registry.toml` has suite and gates where they usually are.
+    """
+    from registry.adapters.sources.path import find_path
+    from registry.verbs.plan import plan
+
+    settings = read_settings(root / SETTINGS) if (root / SETTINGS).is_file() else None
+    gates, suite = (settings.gates, settings.suite) if settings else (GATES, SUITE)
+    rules = read_file(root / gates / f"{stage}.yaml")
+    files = {file.path: (root / suite / file.path).read_bytes() for file in find_path(root, suite).files}
+    return plan(stage, gate_file=rules, suite=files, truth=truth)

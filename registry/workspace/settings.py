@@ -16,6 +16,7 @@ SETTINGS = "registry.toml"
 
 
 PLACE = ".registry"
+SUITE, GATES = "manifests/heldout", "manifests/gates"
 """Where store and ledger are, unless the settings say otherwise."""
 
 FOUNDED = """\
@@ -78,8 +79,8 @@ class Settings(Record):
 
     genesis: Sha256
     place: Place = PLACE
-    suite: Place = "manifests/heldout"
-    gates: Place = "manifests/gates"
+    suite: Place = SUITE
+    gates: Place = GATES
     remotes: dict[RemoteName, Remote] = {}
     gc: Collecting = Collecting()
     mirrors: Mirrors | None = None

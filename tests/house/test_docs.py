@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:|#)([^)#]+)")
 CALL = re.compile(r"(?:^|[`$ ])registry ([a-z]+(?:-[a-z]+)*)", re.MULTILINE)
-GROUPS = {"evidence", "key", "ledger", "policy"}
+GROUPS = {"evidence", "gate", "key", "ledger", "policy"}
 """Words that commands follow."""
 
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]

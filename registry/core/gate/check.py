@@ -69,14 +69,38 @@ def check_gate(file: GateFile, suite: Suite) -> None:
     Raises:
         Faults: Each with line, column, caret and the nearest known name.
     """
-    comparisons = tuple(placed.rule for placed in file.rules if isinstance(placed.rule, Comparison))
-    plan = Plan(file.gate, suite, comparisons)
+    plan = plan_of(file, suite)
+    if _note_names(file, plan):
+        for placed in file.rules:
+            if isinstance(placed.rule, Comparison) and not any(_faults_of(placed, plan)):
+                for at, what, mend in _feasibility_faults(placed.rule, plan):
+                    file.fault(placed, at, what, mend=mend)
+    file.marked.refuse()
+
+
+def check_names(file: GateFile, suite: Suite) -> None:
+    """`check_gate`, but for whether the suite has cases enough for a rule to pass: what a plan is made to find out.
+
+    Raises:
+        Faults: As `check_gate`.
+    """
+    _note_names(file, plan_of(file, suite))
+    file.marked.refuse()
+
+
+def plan_of(file: GateFile, suite: Suite) -> Plan:
+    """A gate file beside a suite."""
+    return Plan(file.gate, suite, tuple(one.rule for one in file.rules if isinstance(one.rule, Comparison)))
+
+
+def _note_names(file: GateFile, plan: Plan) -> bool:
+    """Note everything that is wrong whatever the number of cases; return whether the weights can be used."""
     weights_are_known = _check_settings(file, plan)
     _check_asks(file)
     for placed in file.rules:
-        for at, what, mend in _faults_of(placed, plan, weights_are_known=weights_are_known):
+        for at, what, mend in _faults_of(placed, plan):
             file.fault(placed, at, what, mend=mend)
-    file.marked.refuse()
+    return weights_are_known
 
 
 def _check_asks(file: GateFile) -> None:
@@ -87,7 +111,7 @@ def _check_asks(file: GateFile) -> None:
         file.fault(file.rules[0], 0, what, mend="add a rule on a point or a bound")
 
 
-def _faults_of(placed: Placed, plan: Plan, *, weights_are_known: bool) -> Iterator[Fault]:
+def _faults_of(placed: Placed, plan: Plan) -> Iterator[Fault]:
     match placed.rule:
         case NoRegressions(slices=slices):
             yield from _protected_faults(slices, plan)
@@ -97,8 +121,6 @@ def _faults_of(placed: Placed, plan: Plan, *, weights_are_known: bool) -> Iterat
                 if faults := list(step(rule, plan)):
                     yield from faults
                     return
-            if weights_are_known:
-                yield from _feasibility_faults(rule, plan)
 
 
 def metric_of(rule: Comparison) -> Metric:

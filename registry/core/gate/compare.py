@@ -12,7 +12,7 @@ from registry.core.gate.measure import Estimate
 from registry.core.gate.metric import SHARES, Metric
 from registry.core.gate.rule import Comparison, Rule
 from registry.core.gate.strength import Strength, bar_of, exact_strength, rough_strength
-from registry.core.gate.verdict import RuleVerdict, Word
+from registry.core.gate.verdict import RuleVerdict, Seen, Word
 
 _COMPARATORS: dict[str, Callable[[Fraction, Fraction], bool]] = {
     ">=": operator.ge,
@@ -190,6 +190,11 @@ def _written(question: Question, seen: Estimate, sentence: str = "", *, verdict:
         threshold=spelled(question.rule.threshold),
         **strength_fields(_strength(question, seen)),
     )
+
+
+def seen_of(found: Estimate) -> Seen:
+    """An estimate as a verdict writes it down beside another one."""
+    return Seen(point=spelled(found.point), lower=spelled(found.lower), upper=spelled(found.upper), n=found.n)
 
 
 def spelled(value: Fraction | None) -> str:

@@ -5,13 +5,15 @@ from fractions import Fraction
 
 import numpy as np
 
+from registry.core.gate import words
 from registry.core.gate.check import arguments_of, metric_of, weights_of
-from registry.core.gate.compare import Question, compare, undecided
+from registry.core.gate.compare import Question, compare, seen_of, undecided
 from registry.core.gate.live import judge_canary
-from registry.core.gate.measure import aggregate, estimate, joined
+from registry.core.gate.measure import Estimate, aggregate, estimate, joined
 from registry.core.gate.metric import Metric
 from registry.core.gate.pairs import judge_delta, judge_protected
 from registry.core.gate.reading import Arguments
+from registry.core.gate.reserve import reserved, slices_read
 from registry.core.gate.rows import ERRED, Rows, SliceRows
 from registry.core.gate.rule import Comparison, NoRegressions, Rule
 from registry.core.gate.sample import Sample, Values
@@ -21,7 +23,7 @@ from registry.core.gate.verdict import RuleVerdict
 
 def judge(trial: Trial) -> tuple[RuleVerdict, ...]:
     """Judge every rule, in the order of the gate file; the rules were checked by `check_gate`."""
-    return tuple(judge_rule(rule, trial) for rule in trial.rules)
+    return tuple(reserved(rule, judge_rule(rule, trial), trial) for rule in trial.rules)
 
 
 def judge_rule(rule: Rule, trial: Trial) -> RuleVerdict:
@@ -40,19 +42,37 @@ def judge_rule(rule: Rule, trial: Trial) -> RuleVerdict:
 
 
 def _judge(rule: Comparison, trial: Trial, rows: Rows) -> RuleVerdict:
-    metric, weights = metric_of(rule), weights_of(trial.gate, trial.suite)
-    names = [rule.slice.text] if rule.slice else list(weights) if rule.scope == "aggregate" else sorted(rows.slices)
-    parts = [rows.slices[name] for name in names]
+    parts = [rows.slices[name] for name in slices_read(rule, trial)]
+    question, seen = _measured(rule, parts, trial)
+    found = compare(question, seen)
+    if trial.baseline is not None:
+        before = [trial.baseline.slices[part.slice.name] for part in parts]
+        found = found.model_copy(update={"baseline": seen_of(_measured(rule, before, trial)[1])})
+    doubt = doubt_about(parts, question.metric)
+    if not doubt or _is_broken_anyway(rule, parts, found):
+        return found
+    return undecided(rule, doubt + _both_ways(question, seen, parts), found)
+
+
+def _measured(rule: Comparison, parts: Sequence[SliceRows], trial: Trial) -> tuple[Question, Estimate]:
+    """The rule's metric on these slices, and what is asked of it."""
+    metric = metric_of(rule)
     arguments = arguments_of(rule, metric)
     if rule.scope == "aggregate":
         each = [estimate(_sample([part], metric, arguments), trial.gate) for part in parts]
-        question, seen = Question(rule, trial.gate, metric), aggregate(each, list(weights.values()))
-    else:
-        sample = _sample(parts, metric, arguments)
-        question, seen = Question(rule, trial.gate, metric, _good(rule, sample)), estimate(sample, trial.gate)
-    found = compare(question, seen)
-    doubt = doubt_about(parts, metric)
-    return undecided(rule, doubt, found) if doubt and not _is_broken_anyway(rule, parts, found) else found
+        weights = weights_of(trial.gate, trial.suite)
+        return Question(rule, trial.gate, metric), aggregate(each, [weights[part.slice.name] for part in parts])
+    sample = _sample(parts, metric, arguments)
+    return Question(rule, trial.gate, metric, _good(rule, sample)), estimate(sample, trial.gate)
+
+
+def _both_ways(question: Question, seen: Estimate, parts: Sequence[SliceRows]) -> str:
+    """What a rate would be if all that was lost had been good, and if none had."""
+    lost, n = sum(part.lost for part in parts), sum(part.scheduled for part in parts)
+    if question.metric.kind != "rate" or question.rule.scope != "slice" or seen.point is None or not lost:
+        return ""
+    best = seen.point + Fraction(-lost if question.metric.low else lost, n)
+    return f" Had all of them been good, it would be {words.near(best)}; had none, {words.near(seen.point)}."
 
 
 def _sample(parts: Sequence[SliceRows], metric: Metric, arguments: Arguments) -> Sample:

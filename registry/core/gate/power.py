@@ -32,12 +32,12 @@ def samples_to_pass(rate: Fraction, threshold: Fraction, gate: Gate, *, chance: 
     guess = _normal_guess(rate, threshold, gate, chance)
     if guess > _EXACT_UP_TO:
         return guess if guess <= MOST else None
-    return _first(max(1, guess // 2), 3 * guess + 200, lambda n: _can_pass(n, rate, threshold, gate, chance))
+    return first(max(1, guess // 2), 3 * guess + 200, lambda n: _can_pass(n, rate, threshold, gate, chance))
 
 
 def least_to_pass(threshold: Fraction, gate: Gate) -> int:
     """How many samples `lower_ci >= threshold` needs when every one of them passes; at most ten million."""
-    return _first(1, MOST, lambda n: rate_bounds(n, n, gate)[0] >= threshold)
+    return first(1, MOST, lambda n: rate_bounds(n, n, gate)[0] >= threshold)
 
 
 def more_samples(seen: Estimate, threshold: Fraction, gate: Gate, *, chance: Fraction) -> int | None:
@@ -101,7 +101,7 @@ def flips_could_have_shown(differences: Sequence[int], delta: Fraction, level: F
 
 def last_significant(differing: int, level: Fraction) -> int:
     """The largest count of the rarer kind that still gives p < `level`; -1 if not even 0 does."""
-    return _first(0, differing // 2 + 1, lambda few: few > differing // 2
+    return first(0, differing // 2 + 1, lambda few: few > differing // 2
                   or exact.sign_test(few, differing - few) >= level) - 1  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def _normal_guess(rate: Fraction, threshold: Fraction, gate: Gate, chance: Fract
 
 def least_hits(n: int, threshold: Fraction, gate: Gate) -> int:
     """How many of `n` must be hits for the lower bound to reach `threshold`; n + 1 where not even all would do."""
-    return _first(0, n + 1, lambda x: x > n or _reaches(x, n, threshold, gate))
+    return first(0, n + 1, lambda x: x > n or _reaches(x, n, threshold, gate))
 
 
 def _can_pass(n: int, rate: Fraction, threshold: Fraction, gate: Gate, chance: Fraction) -> bool:
@@ -127,7 +127,7 @@ def _reaches(successes: int, n: int, threshold: Fraction, gate: Gate) -> bool:
     return exact.tail_against(successes, n, threshold, gate.level) <= 0
 
 
-def _first(low: int, high: int, holds: Callable[[int], bool]) -> int:
+def first(low: int, high: int, holds: Callable[[int], bool]) -> int:
     """The first of low..high for which `holds`, which stays true from then on; `high` if none does."""
     while low < high:
         middle = (low + high) // 2

@@ -8,6 +8,7 @@ from registry.core.gate.columns import ERRED, Rows, SliceRows
 from registry.core.gate.gatefile import Gate
 from registry.core.gate.metric import Metric
 from registry.core.gate.rule import Comparison, Rule
+from registry.core.gate.verdict import Attempts, Leak
 from registry.core.heldout.suite import Suite
 
 LOSS_LIMIT = 100
@@ -18,7 +19,8 @@ LOSS_LIMIT = 100
 class Trial:
     """Everything that the rules are judged on. Rows are None where there are none, and then the sentence says why.
 
-    `canary` is the candidate's live traffic, None where there was none.
+    `canary` is the candidate's live traffic, None where there was none. `attempts` says how often each slice was used,
+    `leaks` which of its cases stand in the candidate's training data.
     """
 
     gate: Gate
@@ -29,6 +31,8 @@ class Trial:
     canary: Canary | None = None
     no_candidate: str = "There is no evidence for this model."
     no_baseline: str = "There is nothing to compare with."
+    attempts: tuple[Attempts, ...] = ()
+    leaks: tuple[Leak, ...] = ()
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:

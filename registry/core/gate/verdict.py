@@ -136,8 +136,9 @@ class Verdict(Record):
 
     `gate_file` is the file's bytes, `gate` the canonical settings and rules that they mean, defaults included.
     `flips` lists the first 1,000 in the suite's order; where there are more, `flips_in_all` says how many. So it is
-    with `contaminated`, the first 100; `datasets` are the training sets that were searched, by name. `inputs` and
-    `baseline_inputs` repeat what both sets of evidence say, and `no_candidate` and `no_baseline` why there is none.
+    with `contaminated`, the first 100; `datasets` are the training sets that were searched, by name, and `unsearched`
+    those of their files that cannot be read as text. `inputs` and `baseline_inputs` repeat what both sets of evidence
+    say, and `no_candidate` and `no_baseline` why there is none.
     """
 
     form: Literal["registry.verdict/1"] = "registry.verdict/1"
@@ -151,6 +152,7 @@ class Verdict(Record):
     contaminated: tuple[Leak, ...] | None = None
     contaminated_in_all: int | None = None
     datasets: dict[str, Sha256] | None = None
+    unsearched: tuple[str, ...] | None = None
     gate_file: Sha256
     gate: Sha256
     suite: Sha256 | None = None

@@ -37,10 +37,24 @@ class Suite(Record):
         """The suite's identity."""
         return self.tree.digest
 
+    @property
+    def slice_digests(self) -> dict[str, Digest]:
+        """The identity of each slice: a changed byte in its directory makes it another one, in whatever suite."""
+        return slice_digests(self.tree)
+
     def files_of(self, name: str) -> dict[str, bytes]:
         """The files of the slice `name`, by path inside it."""
         start = f"{name}/"
         return {path.removeprefix(start): text.encode() for path, text in self.files.items() if path.startswith(start)}
+
+
+def slice_digests(tree: Tree) -> dict[str, Digest]:
+    """The digest of each directory at the top of a suite's tree, by its name."""
+    found: dict[str, list[Entry]] = {}
+    for entry in tree.entries:
+        name, _, path = entry.path.partition("/")
+        found.setdefault(name, []).append(entry.model_copy(update={"path": path}))
+    return {name: tree_of(entries).digest for name, entries in found.items()}
 
 
 def suite_of(files: Mapping[str, bytes]) -> Suite:

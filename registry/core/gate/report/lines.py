@@ -64,7 +64,7 @@ def flip_name(flip: Flip) -> str:
 
 def notes(verdict: Verdict) -> tuple[str, ...]:
     """What a reader should know beside the rules: lost answers, contaminated cases, earlier looks at the slices."""
-    return (*loss_lines(verdict), *leak_lines(verdict), *attempt_lines(verdict))
+    return (*loss_lines(verdict), *leak_lines(verdict), *unsearched_lines(verdict), *attempt_lines(verdict))
 
 
 def loss_lines(verdict: Verdict) -> tuple[str, ...]:
@@ -88,6 +88,16 @@ def leak_lines(verdict: Verdict) -> tuple[str, ...]:
     ]
     rest = (verdict.contaminated_in_all or 0) - sum(found.values())
     return (*told, f"And {rest:,} more contaminated cases.") if rest > 0 else tuple(told)
+
+
+def unsearched_lines(verdict: Verdict) -> tuple[str, ...]:
+    """The files of training data in which nobody could look for the cases."""
+    found = [visible(name) for name in verdict.unsearched or ()]
+    if not found:
+        return ()
+    files = "file" if len(found) == 1 else "files"
+    first = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
+    return (f"{len(found):,} {files} of training data cannot be read as text, and was not searched: {first}.",)
 
 
 def attempt_lines(verdict: Verdict) -> tuple[str, ...]:

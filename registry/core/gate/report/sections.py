@@ -14,6 +14,7 @@ from registry.core.gate.report.lines import (
     small,
     span,
     strength_of,
+    unsearched_lines,
 )
 from registry.core.gate.report.markup import Markup, breakable, tag
 from registry.core.gate.verdict import Attempts, Flip, RuleVerdict, SliceResult, Verdict
@@ -103,13 +104,14 @@ def training(verdict: Verdict) -> list[Markup]:
     if not verdict.datasets:
         return [tag("p", "No training data is pinned, so none was searched for these cases.")]
     names = ", ".join(sorted(verdict.datasets))
+    unread = [tag("p", line) for line in unsearched_lines(verdict)]
     if not verdict.contaminated:
-        return [tag("p", f"No case of these slices stands in the training data ({names}).")]
+        return [tag("p", f"No case of these slices was found in the training data ({names})."), *unread]
     ways = {"text": "its whole text", "8-gram": "eight words in a row"}
     rows = [tag("tr", *(tag("td", cell) for cell in (leak.slice, leak.case, leak.dataset, ways[leak.how])))
             for leak in verdict.contaminated]  # fmt: skip
     told = [tag("p", line) for line in leak_lines(verdict)]
-    return [*told, _table(("slice", "case", "stands in", "how"), rows)]
+    return [*told, *unread, _table(("slice", "case", "stands in", "how"), rows)]
 
 
 def origin(verdict: Verdict) -> list[Markup]:
