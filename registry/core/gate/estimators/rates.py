@@ -13,7 +13,7 @@ from registry.core.gate.estimators.interval import (
     level_of,
     numbers,
     reals,
-    stats,
+    special,
     t_quantile,
     whole,
 )
@@ -128,18 +128,18 @@ def poisson_exact(count: int, exposure: float = 1.0, confidence: float = 0.95) -
 
     Source: F. Garwood, Biometrika 28 (1936) 437-442, by chi-squared quantiles.
     """
-    seen, level, chi2 = whole(count), float(level_of(confidence)), stats().chi2
+    seen, level, gamma = whole(count), float(level_of(confidence)), special()
     units = numbers([exposure], "exposure")[0]
     if units <= 0:
         raise NoSample(f"{exposure!r} is no exposure", why="it is above 0")
-    lower = float(chi2.ppf(level, 2 * seen)) / 2 if seen else 0.0
-    upper = float(chi2.isf(level, 2 * seen + 2)) / 2
+    lower = float(gamma.gammaincinv(seen, level)) if seen else 0.0
+    upper = float(gamma.gammainccinv(seen + 1, level))
     return Interval(seen / units, lower / units, upper / units)
 
 
 def _beta_bounds(successes: float, n: float, level: float) -> tuple[float, float]:
     """Clopper-Pearson for counts that need not be whole."""
-    beta, rest = stats().beta, max(0.0, n - successes)
-    lower = 0.0 if successes <= 0 else float(beta.ppf(level, successes, rest + 1))
-    upper = 1.0 if rest <= 0 else float(beta.isf(level, successes + 1, rest))
+    beta, rest = special(), max(0.0, n - successes)
+    lower = 0.0 if successes <= 0 else float(beta.betaincinv(successes, rest + 1, level))
+    upper = 1.0 if rest <= 0 else float(beta.betainccinv(successes + 1, rest, level))
     return lower, upper
