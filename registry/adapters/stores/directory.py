@@ -111,7 +111,7 @@ class DirectoryStore:
 
     def strays(self) -> tuple[str, ...]:
         """What lies in the store and is no blob: a crash's unfinished files, and what somebody else put there."""
-        unfinished = [path for area in ("unfinished", "leases") for path in durable.strays(self.root / area)]
+        unfinished = durable.strays(self.root / "unfinished")
         foreign = [place for place in self._places() if digest_at(place) is None]
         return (*(path.relative_to(self.root).as_posix() for path in unfinished), *sorted(foreign))
 

@@ -18,10 +18,11 @@ from registry.ports import OpenFile
 
 @dataclass(frozen=True, slots=True)
 class LeasedStore:
-    """`store`, of which each blob that is asked for or put is written into a lease before anything is done with it.
+    """`store`, of which each blob that is put, and each record that is read, is written into a lease first.
 
-    A collector counts what is in the lease of a living process as needed, a manifest with all that it names. So nobody
-    has to hold a lock between the first blob of a model and the entry of the ledger that names it.
+    A collector counts what is in the lease of a living process as needed, a record with all that it names. So nobody
+    has to hold a lock between the first blob of a model and the entry of the ledger that names it, or between its
+    manifest and its last file.
     """
 
     store: DirectoryStore
@@ -40,13 +41,15 @@ class LeasedStore:
         return tree
 
     def open(self, digest: Digest) -> BinaryIO:
-        """Open a blob for reading, unverified, and keep it meanwhile."""
-        self._ask_for(digest)
+        """Open a blob for reading, unverified; the record that names it was read before, and holds it."""
         return self.store.open(digest)
 
     def get(self, digest: Digest) -> bytes:
-        """Read a small blob, verified, and keep it meanwhile."""
-        self._ask_for(digest)
+        """Read a small blob, verified, and hold it with all that it names."""
+        # why suppressed: who may only read cannot hold a lease, and may read all the same.
+        if digest not in self.lease.named and self.store.root.is_dir():
+            with suppress(durable.WriteFailed), self.lease.naming([digest]):
+                pass
         return self.store.get(digest)
 
     def digests(self) -> Iterator[Digest]:
@@ -57,12 +60,6 @@ class LeasedStore:
         """Those of `wanted` that are here whole; all of `wanted` is under the lease."""
         with self.lease.naming(wanted):
             return self.store.held(wanted)
-
-    def _ask_for(self, digest: Digest) -> None:
-        # why suppressed: who may only read cannot hold a lease, and may read all the same.
-        if digest not in self.lease.named and self.store.root.is_dir():
-            with suppress(durable.WriteFailed), self.lease.naming([digest]):
-                pass
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
