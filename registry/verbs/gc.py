@@ -20,7 +20,7 @@ from registry.errors import IntegrityError, RegistryError
 from registry.ports import Attic, Clock, LedgerFile, Store
 from registry.verbs.append import read
 from registry.verbs.components import Component, components_of
-from registry.verbs.walk import Walk
+from registry.verbs.walk import Walk, hashed
 
 _TOLD = 5
 
@@ -147,7 +147,7 @@ def why(
     with attic.alone() as stock:
         state, walk = read(ledger, genesis), Walk(store)
         kept = [*roots(state, retention, now=clock.now()), *_leased(stock, store)]
-        paths = _paths(digest, kept, walk)
+        paths = _paths(digest, kept, walk=walk, present=stock.trash.keys() | stock.blobs.keys())
     place, lying = _where(digest, stock)
     if lying is None:
         return Why(digest, place, None, None, paths)
@@ -167,7 +167,7 @@ def _plan(stock: Stock, state: State, *, store: Store, retention: Retention, now
         deleted=[
             digest
             for digest, lying in sorted(stock.trash.items())
-            if now - lying.since >= retention.grace and (digest not in kept or digest in stock.blobs)
+            if now - lying.since >= retention.grace and (digest not in kept or _is_doubled(digest, stock, store))
         ],
         brought_back=[digest for digest in sorted(stock.trash) if digest in kept and digest not in stock.blobs],
     )
@@ -199,6 +199,15 @@ def _marked(stock: Stock, state: State, *, store: Store, retention: Retention, n
     # why apart: what somebody is working with may not be whole yet, and that is no damage.
     leased = Walk(store).through((root.needed for root in _leased(stock, store)), present)
     return marked | {needed.digest for needed in leased}
+
+
+def _is_doubled(digest: Digest, stock: Stock, store: Store) -> bool:
+    """Whether a blob that is needed lies in its place, sound, so that the one in the trash can go."""
+    if digest not in stock.blobs:
+        return False
+    with suppress(RegistryError, OSError), store.open(digest) as content:
+        return hashed(content)[1] == digest
+    return False
 
 
 def _leased(stock: Stock, store: Store) -> Iterable[Root]:
@@ -253,10 +262,10 @@ def _where(digest: Digest, stock: Stock) -> tuple[str, Lying | None]:
     return ("trash", stock.trash[digest]) if digest in stock.trash else ("nowhere", None)
 
 
-def _paths(digest: Digest, kept: Sequence[Root], walk: Walk) -> tuple[Path, ...]:
+def _paths(digest: Digest, kept: Sequence[Root], *, walk: Walk, present: Collection[Digest]) -> tuple[Path, ...]:
     """The shortest way from each root to `digest`, found backwards from there."""
     above: dict[tuple[Digest, str], dict[tuple[Digest, str], str]] = {}
-    for needed in walk.through(root.needed for root in kept):
+    for needed in walk.through((root.needed for root in kept), present):
         for child in walk.below(needed):
             above.setdefault((child.digest, child.scope), {})[needed.digest, needed.scope] = child.what
     steps: dict[tuple[Digest, str], tuple[str, ...]] = {(digest, scope): () for scope in ("whole", "record")}

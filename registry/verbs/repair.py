@@ -15,8 +15,7 @@ from registry.core.store import Missing, Premises
 from registry.errors import ConflictError, IntegrityError, RegistryError
 from registry.ports import Attic, Clock, Copies, LedgerFile, OpenFile, Store
 from registry.verbs.verify import glance, verify
-
-_PIECE_BYTES = 1024 * 1024
+from registry.verbs.walk import hashed
 
 
 class UnfitCopy(IntegrityError):
@@ -99,16 +98,13 @@ def quarantine(report: Report, *, store: Store, attic: Attic, clock: Clock) -> t
 
 
 def _is_damaged(digest: Digest, store: Store) -> bool:
-    hashed = hashlib.sha256()
     try:
         with store.open(digest) as content:
-            while piece := content.read(_PIECE_BYTES):
-                hashed.update(piece)
+            return hashed(content)[1] != digest
     except (Missing, OSError):
         return False
     except RegistryError as error:
         return isinstance(error, IntegrityError)  # why: what cannot be read may be whole; what is no file is not
-    return f"sha256:{hashed.hexdigest()}" != digest
 
 
 def _fetch(fault: Fault, copies: Sequence[Copies], store: Store) -> bool:

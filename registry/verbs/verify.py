@@ -1,10 +1,8 @@
 """Verify: believe nothing, read every blob again, check the ledger again, and say what is damaged and whom it harms."""
 
-import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import BinaryIO
 
 from registry.core.digest import Digest, short
 from registry.core.health import Fault, Health, Kind, Level, Report, health_of, worst
@@ -16,9 +14,7 @@ from registry.core.sample import Sample
 from registry.core.store import Missing, Premises
 from registry.errors import IntegrityError, RegistryError, UsageError
 from registry.ports import LedgerFile, Store
-from registry.verbs.walk import Walk
-
-_PIECE_BYTES = 1024 * 1024
+from registry.verbs.walk import Walk, hashed
 
 
 def verify(
@@ -138,7 +134,7 @@ class _Check:
     def _open(self, digest: Digest, *, is_read: bool) -> tuple[int, Digest]:
         """Hash a blob, or look at its size alone."""
         with self.store.open(digest) as content:
-            return _hashed(content) if is_read else (content.seek(0, 2), digest)
+            return hashed(content) if is_read else (content.seek(0, 2), digest)
 
     def _excused(self, links: Sequence[Link], walk: Walk, trashed: Collection[Digest]) -> set[Digest]:
         """What was set aside or deleted on purpose, and is not needed again."""
@@ -212,14 +208,6 @@ def _links(ledger: LedgerFile, genesis: Digest) -> tuple[list[Link], str | None]
     except RegistryError as error:
         return links, str(error)
     return links, None
-
-
-def _hashed(content: BinaryIO) -> tuple[int, Digest]:
-    hashed, size = hashlib.sha256(), 0
-    while piece := content.read(_PIECE_BYTES):
-        hashed.update(piece)
-        size += len(piece)
-    return size, Digest("sha256:" + hashed.hexdigest())
 
 
 def _fault_of(error: RegistryError) -> _Seen:

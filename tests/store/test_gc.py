@@ -209,6 +209,24 @@ def test_putting_again_heals_what_is_in_the_trash(served: Estate) -> None:
     assert served.verify().is_clean
 
 
+def test_the_good_copy_in_the_trash_stays_while_the_one_in_place_is_bad(served: Estate) -> None:
+    """Put again and rotten since: what lies in the trash is the only copy, however long it has been there."""
+    first = served.models[0]
+    served.gc()
+    served.register(served.make(adapter="0"))
+    weights = _file(served, first)
+    good = served.store.get(weights)
+    (served.root / place_of(weights)).chmod(0o644)
+    (served.root / place_of(weights)).write_bytes(good[:-1] + b"?")
+    served.days = 200
+    served.gc()
+
+    assert weights in served.store.attic.trashed()
+    (served.root / place_of(weights)).unlink()
+    served.gc()
+    assert good == (served.root / place_of(weights)).read_bytes()
+
+
 @pytest.mark.parametrize("spoil", ["missing", "cut", "tree", "evidence", "ledger"])
 def test_a_damaged_store_is_not_collected(served: Estate, spoil: str) -> None:
     """If something that is to be kept cannot be read, nobody knows what else is needed."""
@@ -268,6 +286,8 @@ def test_why_names_each_root_and_the_way_from_it(served: Estate) -> None:
     assert "the list of files of adapter math" == first.steps[1]
     assert "adapter_model.safetensors of adapter math" == first.steps[2]
     assert () == served.why(_file(served, served.models[0])).paths
+    packages = served.store.put(b"packages")
+    assert served.why(packages).paths, "what may be lacking is kept where it is"
     assert ("nowhere", ()) == (served.why(digest_of(b"?")).place, served.why(digest_of(b"?")).paths)
 
 
