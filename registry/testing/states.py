@@ -6,8 +6,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from registry.core.digest import Digest, digest_of
-from registry.core.ledger.chain import Link
-from registry.core.ledger.entry import PolicyEntry, Promote
+from registry.core.ledger.entry import Link, PolicyEntry, Promote
 from registry.core.ledger.policy import one_key_policy
 from registry.core.ledger.views import State, state_of
 

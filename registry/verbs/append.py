@@ -8,8 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from registry.core.digest import Digest
-from registry.core.ledger.chain import Link
-from registry.core.ledger.entry import MAX_BYTES, Entry, PolicyEntry, statement_of
+from registry.core.ledger.entry import MAX_BYTES, Entry, Link, PolicyEntry, statement_of
 from registry.core.ledger.envelope import pae, seal
 from registry.core.ledger.text import moment_of, time_of
 from registry.core.ledger.views import State, read_state, state_after

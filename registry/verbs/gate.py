@@ -8,7 +8,8 @@ from registry.core.gate.conclude import Hearing, Side, conclude
 from registry.core.gate.gatefile import GateFile, read_gate
 from registry.core.gate.verdict import Verdict
 from registry.core.heldout.suite import Suite
-from registry.core.ledger.views import Generation, State
+from registry.core.ledger.past import Generation
+from registry.core.ledger.views import State
 from registry.core.manifest import Manifest
 from registry.ports import Store
 from registry.verbs.sides import baseline_side, canary_in, candidate_side, label_in, suite_in

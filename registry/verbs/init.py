@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from registry.core.digest import Digest, digest_of, short
 from registry.core.ledger.chain import Chain, LedgerLost
-from registry.core.ledger.entry import PolicyEntry, moment_of, statement_of
+from registry.core.ledger.entry import PolicyEntry, statement_of
 from registry.core.ledger.envelope import pae, seal
 from registry.core.ledger.policy import ROOT, Policy
-from registry.core.ledger.text import time_of
+from registry.core.ledger.text import moment_of, time_of
 from registry.errors import ConflictError, RegistryError, UsageError
 from registry.ports import Clock, LedgerFile, Signer
 from registry.verbs.append import spelled

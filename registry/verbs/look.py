@@ -2,8 +2,7 @@
 
 from registry.core.digest import Digest
 from registry.core.gate.verdict import Verdict
-from registry.core.ledger.chain import Link
-from registry.core.ledger.entry import Judge
+from registry.core.ledger.entry import Judge, Link
 from registry.core.ledger.views import State
 from registry.ports import Clock, LedgerFile, Signer
 from registry.verbs.append import append, stamp

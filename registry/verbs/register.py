@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from registry.core.digest import Digest
-from registry.core.ledger.chain import Link
-from registry.core.ledger.entry import Register, moment_of
+from registry.core.ledger.entry import Link, Register
+from registry.core.ledger.text import moment_of
 from registry.core.ledger.views import State
 from registry.core.pin import Pin
 from registry.errors import UsageError

@@ -51,7 +51,8 @@ def at(parent: Path) -> Project:
 
 def _serve_two(project: Project) -> None:
     """Let dev serve `two` after `one`. There is no evidence for a GO here, so the entry is written past the gate."""
-    from registry.core.ledger.entry import Promote, moment_of
+    from registry.core.ledger.entry import Promote
+    from registry.core.ledger.text import moment_of
     from registry.verbs.append import append
 
     project.run("pin", "manifests/two.json")

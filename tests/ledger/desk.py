@@ -9,9 +9,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_priva
 from registry.adapters.keys import FileSigner, _public_pem
 from registry.adapters.ledgers.memory import MemoryLedger
 from registry.core.digest import Digest, digest_of
-from registry.core.ledger.chain import Link, check_chain
+from registry.core.ledger.chain import check_chain
 from registry.core.ledger.entry import (
     Entry,
+    Link,
     PolicyEntry,
     Promote,
     Refuse,

@@ -9,7 +9,7 @@ from registry.adapters.ledgers.memory import MemoryLedger
 from registry.core.digest import digest_of
 from registry.core.ledger.breach import WrongGenesis
 from registry.core.ledger.entry import Promote, Rollback
-from registry.core.ledger.views import Generation
+from registry.core.ledger.past import Generation
 from registry.errors import RegistryError
 from registry.verbs import append as appending
 from registry.verbs.append import TooBusy, read

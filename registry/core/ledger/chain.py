@@ -10,8 +10,7 @@ from registry.core.digest import Digest, digest_of, short
 from registry.core.ledger.breach import BrokenLink, Forged, NotAllowed, UnreadableEntry, WrongGenesis, WrongIndex
 from registry.core.ledger.change import Change, signed_by
 from registry.core.ledger.checks import check
-from registry.core.ledger.entry import MAX_BYTES, Entry, PolicyEntry, entry_of
-from registry.core.ledger.entry import Link as Link
+from registry.core.ledger.entry import MAX_BYTES, Entry, Link, PolicyEntry, entry_of
 from registry.core.ledger.envelope import BadEnvelope, BadSignature, MisnamedKey, Verified, open_unverified, verify
 from registry.core.ledger.merkle import Frontier
 from registry.core.ledger.past import Past

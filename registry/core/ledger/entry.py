@@ -9,7 +9,6 @@ from registry.core.digest import Digest, Sha256, hex_of
 from registry.core.ledger.envelope import KeyId, Signature
 from registry.core.ledger.policy import ANYONE, REGISTRAR, ROOT, Policy, Stage, approver, promoter, waiver
 from registry.core.ledger.text import Actor, Line, Moment
-from registry.core.ledger.text import moment_of as moment_of
 from registry.core.pin import Name, Pin
 from registry.core.record import Record
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from registry.core.digest import Digest
-from registry.core.ledger.views import Generation, State
+from registry.core.ledger.past import Generation
+from registry.core.ledger.views import State
 from registry.core.manifest import Manifest
 
 

@@ -11,8 +11,7 @@ from registry.core.ledger.checkpoint import SignedCheckpoint
 from registry.core.ledger.entry import Hold, Judge, Link, Revoke, Waive
 from registry.core.ledger.merkle import Frontier
 from registry.core.ledger.names import Names, UnknownReference, nearest
-from registry.core.ledger.past import Generation as Generation
-from registry.core.ledger.past import Look, Past
+from registry.core.ledger.past import Generation, Look, Past
 from registry.core.ledger.policy import Policy, approver
 from registry.core.ledger.text import moment_of
 from registry.core.pin import Pin
