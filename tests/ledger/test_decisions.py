@@ -160,10 +160,11 @@ def test_a_waiver_lets_in_exactly_what_it_is_for() -> None:
     for changes, promotion, kind in (
         ({}, {}, None),
         ({"verdict": digest_of(b"another")}, {}, breaches.NotWaived),
+        ({"manifest": manifest(2)}, {}, breaches.NotWaived),
         ({"expires": "2026-01-01T00:00:00Z"}, {}, breaches.NotWaived),
         ({}, {"waiver": digest_of(b"nothing")}, breaches.NotWaived),
     ):
-        desk = registered(policy_of(ALICE), 1)
+        desk = registered(policy_of(ALICE), 1, 2)
         waive = {"manifest": manifest(1), "verdict": VERDICT, "rules": (RULE,), "expires": LATER, **changes}
         desk.decide(Waive, "staging", **waive)
         desk.promote(

@@ -128,7 +128,8 @@ def _is_waived(entry: Promote, _: Link, past: Past) -> None:
     if entry.waiver is None:
         return
     waive = past.waivers.get(entry.waiver)
-    if waive is None or (waive.stage, waive.verdict) != (entry.stage, entry.verdict):
+    of = (entry.stage, entry.manifest, entry.verdict)
+    if waive is None or (waive.stage, waive.manifest, waive.verdict) != of:
         raise NotWaived(entry.index, "it names a waiver that is not one for it", why=entry.waiver)
     if entry.at > waive.expires:
         raise NotWaived(entry.index, "its waiver had expired", why=f"on {waive.expires}")
