@@ -13,6 +13,7 @@ from typing import BinaryIO, Literal, Protocol, runtime_checkable
 from registry.core.bundle.trust import SeenLedger
 from registry.core.digest import Digest
 from registry.core.ledger.picture import Picture
+from registry.core.ledger.recall import Recollection
 from registry.core.pin import Source
 from registry.core.store import Stock
 from registry.core.tree import Entry, Tree
@@ -120,7 +121,7 @@ class LedgerFile(Protocol):
     def read(self, start: int = 0, stop: int | None = None) -> Sequence[bytes]:
         """Entries' exact bytes in order of index, from `start` to the last, or to the one before `stop`.
 
-        Fewer or none where there are no more. Only a call for all of them looks whether anything else lies there.
+        Fewer or none where there are no more. Only a call without `stop` looks whether anything else lies there.
         """
 
     def put_if_absent(self, index: int, data: bytes) -> bool:
@@ -131,6 +132,21 @@ class LedgerFile(Protocol):
 
     def put_checkpoint(self, data: bytes) -> None:
         """Put `data` in the place of the checkpoint, durably: a reader gets the old one or this one, whole."""
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A ledger whose reader can keep what it has verified, for itself alone. What is kept is a cache."""
+
+    @property
+    def code(self) -> str:
+        """Names the program that reads, 64 hex digits: what another one kept may mean something else."""
+
+    def recall(self) -> Recollection | None:
+        """What this program kept of this ledger last; None if there is nothing, or others could have written it."""
+
+    def retain(self, data: bytes) -> None:
+        """Keep `data` instead; where that cannot be done, it is done without."""
 
 
 class HeadSigner(Protocol):

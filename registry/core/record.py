@@ -31,11 +31,26 @@ class Record(BaseModel):
             NotCanonical: The bytes are not canonical JSON.
             MalformedRecord: They are, but not of this form, or a null or a default is spelled otherwise than we would.
         """
-        load_canonical(data)
-        record = cls._validated(data)
-        if record.canonical() != data:
+        try:
+            record = cls._validated(data)
+            is_spelled = record.canonical() == data
+        except MalformedRecord:
+            load_canonical(data)  # why: what is no JSON at all, or has a second spelling, is told as that
+            raise
+        # why not for each: what spells itself again has one spelling, and a ledger is read from its first entry on.
+        if not is_spelled:
+            load_canonical(data)
             raise MalformedRecord(f"this {cls.__name__.lower()} is not spelled as it would be written")
         return record
+
+    @classmethod
+    def glance(cls, data: bytes) -> Self:
+        """Read a record of which another has made sure that it is in its one spelling.
+
+        Raises:
+            MalformedRecord: The bytes are not of this form.
+        """
+        return cls._validated(data)
 
     @classmethod
     def of(cls, value: Any) -> Self:

@@ -11,11 +11,12 @@ from registry.core.digest import Digest
 from registry.core.ledger.entry import MAX_BYTES, Entry, Link, PolicyEntry, statement_of
 from registry.core.ledger.envelope import pae, seal
 from registry.core.ledger.text import moment_of, time_of
-from registry.core.ledger.views import State, read_state, state_after
+from registry.core.ledger.views import State, state_after
 from registry.core.record import faults_of
 from registry.errors import ConflictError, Refused, RegistryError, UsageError
 from registry.ports import Clock, LedgerFile, Signer
-from registry.verbs.checkpoint import publish, read_chain
+from registry.verbs.checkpoint import publish
+from registry.verbs.reading import read_to_decide
 
 ATTEMPTS = 32
 """How often an entry is decided on anew because another writer was faster, before we give up."""
@@ -45,16 +46,6 @@ class Decided:
     was_there: bool
 
 
-def read(ledger: LedgerFile, genesis: Digest) -> State:
-    """What the ledger says now, verified from its bytes.
-
-    Raises:
-        LedgerLost: It has no entries.
-        Breach: An entry breaks it.
-    """
-    return read_state(ledger.read(), genesis)
-
-
 def append(decide: Callable[[State], Entry | None], *, ledger: LedgerFile, genesis: Digest, signer: Signer) -> Appended:
     """Write down what `decide` says of the ledger as it is, or nothing if it says None.
 
@@ -75,7 +66,8 @@ def append(decide: Callable[[State], Entry | None], *, ledger: LedgerFile, genes
         TooBusy: Another writer was faster 32 times.
     """
     for _ in range(ATTEMPTS):
-        chain = read_chain(ledger, genesis)
+        reading, _ = read_to_decide(ledger, genesis)
+        chain = reading.chain
         state = state_after(chain.past, chain.tree)
         with spelled():
             entry = decide(state)
@@ -83,11 +75,12 @@ def append(decide: Callable[[State], Entry | None], *, ledger: LedgerFile, genes
             return Appended(None, state)
         data = _seal(entry, state, signer)
         # why: what we would refuse to read must never be written; a slip here would break the ledger for everybody.
-        link = chain.extend(data)
+        link = reading.take(data)
         if ledger.put_if_absent(entry.index, data):
             # why: the entry is written, and a checkpoint that lags behind is no fault; the next writer mends it.
             with suppress(RegistryError):
-                publish(chain, ledger=ledger, signer=signer, time=int(time_of(entry.at).timestamp()))
+                publish(reading, ledger=ledger, signer=signer, time=int(time_of(entry.at).timestamp()))
+            reading.retain()
             return Appended(link, state_after(chain.past, chain.tree))
     raise TooBusy("the ledger was never free", why=f"other writers were faster {ATTEMPTS} times", mend="try again")
 

@@ -8,7 +8,7 @@ from registry.core.ledger.past import Generation
 from registry.core.ledger.text import moment_of
 from registry.errors import UsageError
 from registry.ports import LedgerFile
-from registry.verbs.append import read
+from registry.verbs.reading import read_to_look
 
 
 class NoSuchEntry(UsageError):
@@ -40,7 +40,7 @@ def at(stage: str, when: datetime | int, *, ledger: LedgerFile, genesis: Digest)
         NoSuchEntry: There is no entry of that index.
         LedgerLost, Breach: The ledger cannot be read or believed.
     """
-    state = read(ledger, genesis)
+    state = read_to_look(ledger, genesis)
     if isinstance(when, int) and when >= len(state.entries):
         why = f"the ledger has the entries 0 to {len(state.entries) - 1}"
         raise NoSuchEntry(f"there is no entry {when}", why=why, mend="see `registry log`")

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from registry.core.digest import Digest
-from registry.core.ledger.chain import Chain
-from registry.core.ledger.entry import PolicyEntry
 from registry.core.ledger.head import check_head, sizes_of
 from registry.ports import LedgerFile
+from registry.verbs.reading import read_anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +37,18 @@ def audit(*, ledger: LedgerFile, genesis: Digest) -> Audited:
         ForeignFile, MissingEntry: Something else lies among the entries, or one is missing.
     """
     note = ledger.checkpoint()
-    chain = Chain(genesis, wanted=sizes_of(note))
-    policies = 0
-    for data in ledger.read():
-        policies += isinstance(chain.extend(data).entry, PolicyEntry)
+    reading = read_anew(ledger, genesis, sizes_of(note))
+    chain = reading.chain
+    ledger.read(chain.count)  # why: to see whether anything else lies there
     now = chain.now
     signed = check_head(note, chain) if note is not None else None
     size = signed.checkpoint.size if signed else 0
+    reading.retain()
     return Audited(
         entries=now.size,
-        policies=policies,
+        policies=reading.policies,
         void=len(chain.past.void),
-        head=chain.past.links[-1].digest,
+        head=chain.past.links.digest(-1),
         root=now.root.hex(),
         checkpoint="none" if signed is None else "signed" if size == now.size else "lags",
         signed=size,

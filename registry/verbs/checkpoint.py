@@ -1,18 +1,19 @@
 """Sign how far the ledger goes: after every entry by whoever holds a head key, and by a timer where age matters."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 
 from registry.core.digest import Digest
 from registry.core.ledger.chain import Chain, Forked
 from registry.core.ledger.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint, origin_of, sign_checkpoint
-from registry.core.ledger.head import check_head, sizes_of
 from registry.core.ledger.merkle import Frontier, root_of
 from registry.core.ledger.note import BadNote, NotSigned
-from registry.core.ledger.views import State, state_after
+from registry.core.ledger.views import State
 from registry.errors import Refused
 from registry.ports import Clock, HeadSigner, LedgerFile, Signer
+from registry.verbs.reading import Reading, read_to_decide
 
 
 class NoHeadKey(Refused):
@@ -37,21 +38,21 @@ def checkpoint(*, ledger: LedgerFile, genesis: Digest, signer: Signer, clock: Cl
         Forked: A head key signed other entries than these before. Nothing is signed.
         LedgerLost, Breach: The ledger cannot be read or believed.
     """
-    chain = read_chain(ledger, genesis)
-    if (head := _head(chain, signer)) is None:
+    reading, _ = read_to_decide(ledger, genesis)
+    if (head := _head(reading.chain, signer)) is None:
         mend = "have a root key name it as a head key in the policy, or sign with another key (REGISTRY_KEY)"
         raise NoHeadKey(f"the key {signer.key_id[:12]} may not sign checkpoints", mend=mend)
-    return _publish(chain, head, ledger=ledger, time=int(clock.now().timestamp()))
+    return _publish(reading, head, ledger=ledger, time=int(clock.now().timestamp()))
 
 
-def publish(chain: Chain, *, ledger: LedgerFile, signer: Signer, time: int) -> None:
-    """Sign how far the verified `chain` goes, if `signer` may; `time` is in seconds since 1970.
+def publish(reading: Reading, *, ledger: LedgerFile, signer: Signer, time: int) -> None:
+    """Sign how far the verified ledger goes, if `signer` may; `time` is in seconds since 1970.
 
     Raises:
         Forked: What is stored is not what was verified, or not what a head key signed before. Nothing is signed.
     """
-    if (head := _head(chain, signer)) is not None:
-        _publish(chain, head, ledger=ledger, time=time)
+    if (head := _head(reading.chain, signer)) is not None:
+        _publish(reading, head, ledger=ledger, time=time)
 
 
 def hand_on(source: LedgerFile, target: LedgerFile, state: State) -> None:
@@ -82,67 +83,46 @@ def _opened(note: bytes | None, genesis: Digest, keys: Iterable[bytes]) -> Signe
     return None
 
 
-def read_signed(ledger: LedgerFile, genesis: Digest) -> State:
-    """What the ledger says now, with its checkpoint, if a head key signed that.
-
-    Raises:
-        Forked, FastForwarded, LedgerLost, Breach: As `read_chain`.
-    """
-    chain, signed = _read(ledger, genesis)
-    return state_after(chain.past, chain.tree, signed)
-
-
-def read_chain(ledger: LedgerFile, genesis: Digest) -> Chain:
-    """Verify a whole ledger, and that it is one with its checkpoint, if a head key signed that.
-
-    Raises:
-        Forked: A head key signed other entries than these.
-        FastForwarded: A head key signed more entries than there are.
-        LedgerLost, Breach: The ledger cannot be read or believed.
-    """
-    return _read(ledger, genesis)[0]
-
-
-def _read(ledger: LedgerFile, genesis: Digest) -> tuple[Chain, SignedCheckpoint | None]:
-    note = ledger.checkpoint()  # why first: what it says was written before it, so it is there when we read on
-    chain = Chain(genesis, wanted=sizes_of(note))
-    for data in ledger.read():
-        chain.extend(data)
-    _ = chain.now
-    # why: anybody who may write there can put junk in its place; it says nothing, and the next writer mends it.
-    with suppress(BadNote, NotSigned):
-        return chain, check_head(note, chain) if note is not None else None
-    return chain, None
-
-
 def _head(chain: Chain, signer: Signer) -> HeadSigner | None:
     policy = chain.now.policy
     head = signer.head
     return head if head is not None and policy.head is not None and head.public in policy.head.publics else None
 
 
-def _publish(chain: Chain, head: HeadSigner, *, ledger: LedgerFile, time: int) -> Signed:
+def _publish(reading: Reading, head: HeadSigner, *, ledger: LedgerFile, time: int) -> Signed:
     # why read again: a root over what was only in memory could be signed over what nobody can ever show. A public log
-    # was lost to one such bit (DigiCert's Yeti 2022).
-    stored = ledger.read(0, chain.count)
-    if Frontier().extend(stored) != chain.tree:
+    # was lost to one such bit (DigiCert's Yeti 2022). What was recalled is hashed again as far as it is read each time.
+    chain, anchor = reading.chain, reading.older
+    stored = ledger.read(anchor.size, chain.count)
+    if anchor.extend(stored) != chain.tree:
         raise Forked("the entries changed while they were read", why="what is stored is not what was verified")
     note, told = ledger.checkpoint(), Checkpoint(origin_of(chain.genesis), chain.count, chain.tree.root)
-    if not _is_ahead(note, chain, stored):
-        ledger.put_checkpoint(sign_checkpoint(told, head.public, head.sign, time=time, before=note))
+    if not _is_ahead(note, reading, ledger):
+        signed = sign_checkpoint(told, head.public, head.sign, time=time, before=note)
+        ledger.put_checkpoint(signed)
+        reading.checked = sha256(signed).hexdigest()
     return Signed(told.size, told.root.hex(), time, told.text)
 
 
-def _is_ahead(note: bytes | None, chain: Chain, stored: Sequence[bytes]) -> bool:
+def _is_ahead(note: bytes | None, reading: Reading, ledger: LedgerFile) -> bool:
     """Whether a faster writer signed more already; one who signed other entries than these stops us.
 
     Raises:
         Forked: A head key signed other entries.
     """
+    chain = reading.chain
     head = chain.now.policy.head
     signed = _opened(note, chain.genesis, head.publics if head else ())
-    if signed is None or (told := signed.checkpoint).size > chain.count:
-        return signed is not None
-    if root_of(stored[: told.size]) != told.root:
+    if note is None or signed is None or sha256(note).hexdigest() == reading.checked:
+        return False
+    if (told := signed.checkpoint).size > chain.count:
+        return True
+    if _root(reading, told.size, ledger) != told.root:
         raise Forked("a head key signed other entries than these", why=f"over the first {told.size}")
     return False
+
+
+def _root(reading: Reading, size: int, ledger: LedgerFile) -> bytes:
+    """The root over the first `size` entries, from where the tree is known."""
+    tree = reading.older if size >= reading.older.size else Frontier()
+    return tree.extend(ledger.read(tree.size, size)).root

@@ -18,8 +18,8 @@ from registry.core.roots import Root, roots
 from registry.core.store import Lying, Stock
 from registry.errors import IntegrityError, RegistryError
 from registry.ports import Attic, Clock, LedgerFile, Store
-from registry.verbs.append import read
 from registry.verbs.components import Component, components_of
+from registry.verbs.reading import read
 from registry.verbs.walk import Walk, hashed
 
 _TOLD = 5

@@ -13,6 +13,7 @@ from registry.errors import ConflictError, RegistryError, UsageError
 from registry.ports import Clock, LedgerFile, Signer
 from registry.verbs.append import spelled
 from registry.verbs.checkpoint import publish
+from registry.verbs.reading import Reading
 
 
 class AlreadyAnother(ConflictError):
@@ -64,7 +65,7 @@ def init(
         raise LedgerLost(short(pinned))
     if not found and ledger.put_if_absent(0, data):
         with suppress(RegistryError):  # why: the ledger is there, and whoever writes next signs how far it goes
-            publish(chain, ledger=ledger, signer=signer, time=int(time_of(entry.at).timestamp()))
+            publish(Reading(chain, None), ledger=ledger, signer=signer, time=int(time_of(entry.at).timestamp()))
         return Started(digest_of(data), was_there=False)
     return _accept((found or ledger.read())[0], policy, pinned)
 

@@ -28,7 +28,7 @@ from registry.core.ledger.views import State
 from registry.core.manifest import Manifest
 from registry.errors import IntegrityError
 from registry.ports import LedgerFile, Store
-from registry.verbs.append import read
+from registry.verbs.reading import read_to_look
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def log(
         UnknownReference: There is no such stage.
         LedgerLost, Breach: The ledger cannot be read or believed.
     """
-    state = read(ledger, genesis)
+    state = read_to_look(ledger, genesis)
     if stage is not None:
         state.generations(stage)  # why: an unknown stage has no log, rather than an empty one
     known: dict[Digest, Manifest | None] = {}

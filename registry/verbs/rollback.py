@@ -11,8 +11,9 @@ from registry.core.ledger.text import moment_of
 from registry.core.ledger.views import State
 from registry.errors import ConflictError, UsageError
 from registry.ports import Clock, LedgerFile, Signer, Store
-from registry.verbs.append import append, check_role, read
+from registry.verbs.append import append, check_role
 from registry.verbs.prove import Proof, prove
+from registry.verbs.reading import read
 
 
 class StageMoved(ConflictError):

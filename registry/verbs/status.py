@@ -9,7 +9,7 @@ from registry.core.ledger.past import Generation
 from registry.core.ledger.text import moment_of
 from registry.core.ledger.views import State
 from registry.ports import Clock, LedgerFile
-from registry.verbs.append import read
+from registry.verbs.reading import read_to_look
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,13 @@ def status(*, ledger: LedgerFile, genesis: Digest, clock: Clock) -> Status:
     Raises:
         LedgerLost, Breach: The ledger cannot be read or believed.
     """
-    state = read(ledger, genesis)
+    state = read_to_look(ledger, genesis)
     now = moment_of(clock.now())
     return Status(tuple(_serving(stage, state, now) for stage in state.policy.stages), state.head, state.genesis)
 
 
 def _serving(stage: str, state: State, now: str) -> Serving:
     generation = state.serving(stage)
-    since = generation.index if generation else 0
-    refusals = sum(1 for link in state.entries[since:] if link.entry.action == "refuse" and link.entry.stage == stage)
     names = state.names(generation.manifest) if generation else ()
     concerns = concerns_of(stage, state, now=now)
-    return Serving(stage, generation, next(iter(names), None), refusals, concerns)
+    return Serving(stage, generation, next(iter(names), None), state.refusals.get(stage, 0), concerns)

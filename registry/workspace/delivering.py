@@ -32,8 +32,8 @@ class Delivering(Place):
         """Make `directory/current` what `stage` serves."""
         from registry.adapters.clocks import SystemClock
         from registry.adapters.hosts.directory import HostDirectory
-        from registry.verbs.checkpoint import read_signed
         from registry.verbs.pull import pull
+        from registry.verbs.reading import read_signed
 
         return pull(
             stage,

@@ -82,7 +82,7 @@ class Place:
     @property
     def state(self) -> "State":
         """What the ledger says now; read and verified anew each time."""
-        from registry.verbs.append import read
+        from registry.verbs.reading import read
 
         return read(self.ledger, self.settings.genesis)
 

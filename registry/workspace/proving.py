@@ -43,7 +43,7 @@ class Proving(Replicating):
     def binding(self) -> "SeenLedger":
         """What a new host is given, so that it trusts this ledger as far as it goes now."""
         from registry.core.bundle.trust import binding_of
-        from registry.verbs.checkpoint import read_signed
+        from registry.verbs.reading import read_signed
 
         return binding_of(read_signed(self.ledger, self.settings.genesis))
 

@@ -23,7 +23,7 @@ from registry.core.ledger.head import FastForwarded
 from registry.core.ledger.note import read_note
 from registry.errors import RegistryError
 from registry.verbs.carry import Diverged
-from registry.verbs.checkpoint import read_signed
+from registry.verbs.reading import read_signed
 from registry.verbs.recover import NothingToRecover, recover
 from registry.workspace.hosting import pull_from
 from tests.bundle.yard import MORNING, Yard

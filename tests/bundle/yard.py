@@ -12,8 +12,9 @@ from registry.adapters.stores.memory import MemoryStore
 from registry.core.digest import Digest
 from registry.core.ledger.entry import Promote, Register, Rollback
 from registry.testing.models import Parts, adapter_files
-from registry.verbs.checkpoint import checkpoint, read_signed
+from registry.verbs.checkpoint import checkpoint
 from registry.verbs.pull import Pulled, pull
+from registry.verbs.reading import read_signed
 from tests.ledger.desk import ALICE, VERDICT, Desk
 from tests.ledger.heads import policy_with_head
 

@@ -13,8 +13,8 @@ from registry.adapters.ledgers.directory import DirectoryLedger
 from registry.adapters.stores.directory import DirectoryStore
 from registry.core.digest import parse_digest
 from registry.errors import ConflictError
-from registry.verbs.append import read
 from registry.verbs.promote import promote
+from registry.verbs.reading import read
 from tests.ledger.desk import signer_of
 from tests.ledger.models import verdict_of
 

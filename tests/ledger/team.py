@@ -16,7 +16,7 @@ from registry.core.ledger.policy import Policy, one_key_policy
 from registry.core.ledger.views import State
 from registry.core.manifest import Manifest
 from registry.errors import RegistryError
-from registry.verbs.append import Decided, read
+from registry.verbs.append import Decided
 from registry.verbs.approve import approve
 from registry.verbs.hold import hold, resume
 from registry.verbs.init import init
@@ -25,6 +25,7 @@ from registry.verbs.promote import (
     bootstrap,
     promote,
 )
+from registry.verbs.reading import read
 from registry.verbs.register import Model, register
 from registry.verbs.revoke import Withdrawn, revoke
 from registry.verbs.rollback import RolledBack, rollback

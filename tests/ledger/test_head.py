@@ -186,7 +186,7 @@ class Flipping(MemoryLedger):
 
     def read(self, start: int = 0, stop: int | None = None) -> tuple[bytes, ...]:
         """Good once, then spoiled."""
-        self.reads += 1
+        self.reads += start == 0
         good = tuple(self.entries[start:stop])
         return good if self.reads < 2 else (*good[:-1], bytes([good[-1][0] ^ 1]) + good[-1][1:])
 

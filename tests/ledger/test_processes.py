@@ -9,7 +9,7 @@ from pathlib import Path
 from registry.adapters.ledgers.directory import DirectoryLedger
 from registry.adapters.stores.directory import DirectoryStore
 from registry.core.digest import Digest
-from registry.verbs.append import read
+from registry.verbs.reading import read
 from tests.ledger.desk import Desk
 from tests.ledger.models import model_of
 

@@ -9,7 +9,10 @@ import pytest
 from registry.core.canonical import canonical
 from registry.core.digest import digest_of
 from registry.core.ledger.breach import Breach, WrongGenesis
+from registry.core.ledger.change import Change, change_statement
 from registry.core.ledger.entry import PolicyEntry
+from registry.core.ledger.envelope import pae, sign_into
+from registry.core.ledger.links import Links
 from registry.core.ledger.merkle import leaf_hash
 from registry.core.ledger.note import NotSigned
 from registry.core.ledger.policy import Key
@@ -206,6 +209,25 @@ def test_what_no_longer_counts_is_told() -> None:
 
     assert 3 == refused.value.exit_code
     assert check_proof(proved(desk, "1"), desk.genesis)
+
+
+def test_a_policy_that_was_signed_elsewhere_is_believed_like_any() -> None:
+    """Its endorsements stand in the entry, and are checked with it; who recalls the entry knows all signers."""
+    desk = signed_desk()
+    new = policy_with_head(ALICE, BOB)
+    change = change_statement(Change(genesis=desk.genesis, replaces=desk.policy.digest, policy=new))
+    endorsements = sign_into((), ALICE.key_id, ALICE.sign(pae(change)))
+    desk.write(PolicyEntry(**desk.common(), policy=new, genesis=desk.genesis, endorsements=endorsements))
+    checkpoint(**doors(desk, BOB))
+    link = desk.links()[-1]
+
+    assert link == check_proof(proved(desk, "5"), desk.genesis).link
+    recalled = Links(fetch=desk.ledger.read, digests=desk.state.entries.digests)
+    assert link == recalled[-1]
+    other = json.loads(proved(desk, "5"))
+    other["policies"] = other["policies"][:1]
+    with pytest.raises(IntegrityError):
+        check_proof(canonical(other), desk.genesis)
 
 
 def two_keys() -> Any:

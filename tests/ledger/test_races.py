@@ -12,10 +12,11 @@ from registry.core.ledger.entry import Promote, Rollback
 from registry.core.ledger.past import Generation
 from registry.errors import RegistryError
 from registry.verbs import append as appending
-from registry.verbs.append import TooBusy, read
+from registry.verbs.append import TooBusy
 from registry.verbs.promote import (
     Outdated,
 )
+from registry.verbs.reading import read
 from registry.verbs.register import Model, register
 from registry.verbs.rollback import StageMoved
 from tests.ledger.team import Team

@@ -13,8 +13,8 @@ from registry.core.ledger.chain import LedgerLost
 from registry.core.ledger.entry import Register
 from registry.core.ledger.policy import Key, Policy, Role, one_key_policy
 from registry.errors import UsageError
-from registry.verbs.append import read
 from registry.verbs.init import AlreadyAnother, init
+from registry.verbs.reading import read
 from registry.verbs.register import Model, NameTaken, register
 from registry.verbs.status import status
 from tests.ledger.desk import ALICE, BOB, MALLORY, TickingClock

@@ -14,8 +14,8 @@ from registry.adapters.ledgers.bucket import BucketLedger
 from registry.adapters.stores.bucket import BucketStore
 from registry.core.digest import Digest
 from registry.errors import ConflictError
-from registry.verbs.append import read
 from registry.verbs.promote import promote
+from registry.verbs.reading import read
 from tests.ledger.desk import ALICE, Desk
 from tests.ledger.models import model_of, verdict_of
 from tests.remote.service import Service

@@ -52,16 +52,16 @@ class BucketLedger:
         """Entries' exact bytes, from `start` to the last, or to the one before `stop`; none if nothing is there.
 
         Raises:
-            ForeignFile: All were asked for, and something else lies there.
+            ForeignFile: No `stop` is given, and something else lies there.
             MissingEntry: There is a gap.
             UnreadableFile: An entry is far too long, or is not given as it was announced.
             BucketFault: The service could not be reached, or does not allow it.
         """
         if stop is not None and stop <= start:
             return ()
-        after = _key(start - 1) if start else None
-        listed = self._indexes(after, is_whole=(start, stop) == (0, None))
-        indexes = list(takewhile(lambda index: stop is None or index < stop, listed))
+        is_whole = stop is None
+        listed = self._indexes(_key(start - 1) if start and not is_whole else None, is_whole=is_whole)
+        indexes = [index for index in takewhile(lambda index: stop is None or index < stop, listed) if index >= start]
         if gap := next((due for due, index in enumerate(indexes, start) if due != index), None):
             # why ask: a listing has pages, and an entry that was put between two of them is missed by both.
             self._read_entry(gap)

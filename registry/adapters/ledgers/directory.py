@@ -6,7 +6,6 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 from registry.adapters import durable
@@ -43,13 +42,13 @@ class DirectoryLedger:
         """Entries' exact bytes, from `start` to the last, or to the one before `stop`; none if there is no directory.
 
         Raises:
-            ForeignFile: All were asked for, and something else lies there.
+            ForeignFile: No `stop` is given, and something else lies there.
             MissingEntry: There is a gap.
             UnreadableFile: An entry cannot be read.
         """
-        if (start, stop) == (0, None):
+        if stop is None:
             # why by name: an entry that is put while we list may be missed by the listing, though a later one is not.
-            found = tuple(self._read_entry(index) for index in range(self._count()))
+            found = tuple(self._read_entry(index) for index in range(start, self._count()))
         else:
             found = tuple(self._read_on(start, stop))
         if found:
@@ -108,9 +107,9 @@ class DirectoryLedger:
             raise ForeignFile(f"{foreign[0]!r} is no ledger entry", why=f"it lies in {self.path}", mend=mend)
         return max((int(match[1]) + 1 for _, match in matches if match), default=0)
 
-    def _read_on(self, start: int, stop: int | None) -> Iterator[bytes]:
+    def _read_on(self, start: int, stop: int) -> Iterator[bytes]:
         """Entries from `start` on, until one is not there, nor the next."""
-        for index in count(start) if stop is None else range(start, stop):
+        for index in range(start, stop):
             try:
                 yield self._read_entry(index)
             except MissingEntry:

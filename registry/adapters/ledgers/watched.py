@@ -1,16 +1,23 @@
 """A ledger that is watched: what this user wrote into it must still be there whenever it is read."""
 
+import hashlib
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from pydantic import VERSION
+
+import registry.core
 from registry.adapters import durable
 from registry.core.bundle.trust import SeenLedger
 from registry.core.canonical import NotCanonical, canonical
 from registry.core.digest import Digest, digest_of, hex_of, short
 from registry.core.ledger.chain import Forked, Replayed
+from registry.core.ledger.recall import Recollection, open_recollection
 from registry.errors import IntegrityError
 from registry.ports import LedgerFile
 
@@ -74,6 +81,32 @@ class WatchedLedger:
         """Put `data` in its place."""
         self.ledger.put_checkpoint(data)
 
+    @property
+    def code(self) -> str:
+        """The digest of what verifies and folds ledgers here: with another version nothing is recalled."""
+        return _code()
+
+    def recall(self) -> Recollection | None:
+        """What this user kept of the ledger; None if there is nothing, or others may read or write there."""
+        try:
+            file = _Open(os.open(self._recollection, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC))
+        except OSError:
+            return None
+        found = os.fstat(file.fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            return None
+        return open_recollection(file.read, genesis=self.genesis, code=self.code)
+
+    def retain(self, data: bytes) -> None:
+        """Keep `data` for this user alone."""
+        with suppress(durable.WriteFailed, OSError):
+            durable.make_directory(self.memory.parent)
+            durable.replace(self._recollection, data, mode=0o600)
+
+    @property
+    def _recollection(self) -> Path:
+        return self.memory.with_suffix(".recalled")
+
     def _seen(self) -> SeenLedger | None:
         try:
             return SeenLedger.parse(self.memory.read_bytes())
@@ -82,6 +115,32 @@ class WatchedLedger:
         except (OSError, NotCanonical) as error:
             mend = "compare the ledger with another copy; if it is the right one, remove the file"
             raise MemoryUnreadable(f"{self.memory} cannot be read", why=str(error), mend=mend) from None
+
+
+@dataclass(slots=True)
+class _Open:
+    """An open file, closed when nobody reads from it any more."""
+
+    fd: int
+
+    def read(self, start: int, length: int) -> bytes:
+        """Its bytes from `start` on; none where they cannot be read."""
+        try:
+            return os.pread(self.fd, length, start)
+        except OSError:
+            return b""
+
+    def __del__(self) -> None:
+        os.close(self.fd)
+
+
+@cache
+def _code() -> str:
+    """One digest for the sources of all that decides what a ledger says."""
+    core = Path(registry.core.__file__).parent
+    others = (core / f"{name}.py" for name in ("canonical", "digest", "pin", "record"))
+    sources = (path.read_bytes() for path in (*sorted((core / "ledger").glob("*.py")), *others))
+    return hashlib.sha256(b"\0".join((VERSION.encode(), *sources))).hexdigest()
 
 
 def memory_of(genesis: Digest, place: Path | str, environment: Mapping[str, str]) -> Path:

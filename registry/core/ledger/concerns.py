@@ -20,7 +20,7 @@ def concerns_of(stage: str, state: State, *, now: str) -> tuple[str, ...]:
     found += [
         f"generation {one.number} ({short(one.manifest)}) is void: entry {one.index} was signed by a key that was in "
         f"other hands"
-        for one in state.generations(stage)
+        for one in (state.generations(stage) if state.void else ())
         if one.is_void
     ]
     if hold := state.held(stage):

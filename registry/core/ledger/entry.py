@@ -294,9 +294,26 @@ def manifest_of(entry: Entry) -> Digest | None:
     return None if isinstance(entry, PolicyEntry | Hold | Resume) else entry.manifest
 
 
+class Claim(Record):
+    """What is read of a statement that was checked before: its entry alone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    predicate: Annotated[Entry, Field(discriminator="action")]
+
+
 def statement_of(entry: Entry) -> bytes:
     """The canonical bytes of the statement that carries `entry`: what is signed."""
     return Statement(subject=_subjects(entry), predicate=entry).canonical()
+
+
+def claimed_entry_of(statement: bytes) -> Entry:
+    """The entry in a statement whose spelling somebody else has checked.
+
+    Raises:
+        MalformedRecord: The bytes are not a statement about its entry.
+    """
+    return Claim.glance(statement).predicate
 
 
 def entry_of(statement: bytes) -> Entry:

@@ -170,6 +170,16 @@ def open_unverified(data: bytes) -> Envelope:
     return envelope
 
 
+def claims_of(data: bytes) -> tuple[bytes, frozenset[str]]:
+    """The payload of an envelope, and the keys that it says have signed; nothing of it is checked, nor its spelling.
+
+    Raises:
+        MalformedRecord: The bytes are no envelope.
+    """
+    envelope = Envelope.glance(data)
+    return base64.b64decode(envelope.payload), frozenset(one.keyid for one in envelope.signatures)
+
+
 def key_id_of(pem: str) -> str:
     """The id of a public key, from its PEM, without a cryptographic library.
 

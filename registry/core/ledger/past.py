@@ -22,6 +22,7 @@ from registry.core.ledger.entry import (
     StageDecision,
     Waive,
 )
+from registry.core.ledger.links import Links
 from registry.core.ledger.policy import Policy, approver
 from registry.core.pin import Pin
 
@@ -65,10 +66,11 @@ class Past:
 
     `makers` are the keys that first registered a manifest, `approvals` each approver's entry by stage and manifest,
     `waivers` the waivers by the digest of their entry, `holds` the stages on hold with the entry that says so. `void`
-    are the indexes of entries that no longer count, because a key that they needed was in other hands.
+    are the indexes of entries that no longer count, because a key that they needed was in other hands. `refusals`
+    counts for each stage what was not let in since it serves what it serves.
     """
 
-    links: list[Link] = field(default_factory=list)
+    links: Links = field(default_factory=Links)
     policy: Policy | None = None
     stages: dict[str, list[Generation]] = field(default_factory=dict)
     models: dict[str, dict[Digest, None]] = field(default_factory=dict)
@@ -81,6 +83,7 @@ class Past:
     waivers: dict[Digest, Waive] = field(default_factory=dict)
     revoked: dict[Digest, Revoke] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
+    refusals: dict[str, int] = field(default_factory=dict)
     settled: str = ""
     void: frozenset[int] = frozenset()
 
@@ -91,6 +94,11 @@ class Past:
             void = frozenset(_void_entries(self.links, link.entry.policy.revocations))
             if void != self.void:
                 self._tell_again(void)
+
+    @property
+    def now(self) -> Mapping[str, Generation | None]:
+        """What each stage serves."""
+        return {stage: self.serving(stage) for stage in self.stages}
 
     def serving(self, stage: str) -> Generation | None:
         """What `stage` serves; None where it serves nothing, or there is no such stage."""
@@ -107,7 +115,7 @@ class Past:
 
     def _tell_again(self, void: frozenset[int]) -> None:
         """Say everything once more without the entries that no longer count."""
-        fresh = Past(void=void)
+        fresh = Past(void=void, links=Links(fetch=self.links.fetch))
         for link in self.links:
             fresh._note(link)
         for one in fields(self):
@@ -119,8 +127,12 @@ class Past:
         self.settled = max(self.settled, entry.at)
         if isinstance(entry, StageDecision):
             self.tips[entry.stage] = link.digest
+        if isinstance(entry, Refuse):
+            self.refusals[entry.stage] = self.refusals.get(entry.stage, 0) + 1
         if isinstance(entry, Promote | Rollback):
             self.stages[entry.stage].append(self._generation(entry))
+            if entry.index not in self.void:
+                self.refusals.pop(entry.stage, None)
         elif entry.index not in self.void:
             self._note_standing(link)
 

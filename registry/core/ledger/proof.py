@@ -128,6 +128,7 @@ def _policies(proof: Proof, genesis: Digest) -> dict[int, Policy]:
         if not isinstance(link.entry, PolicyEntry):
             raise BadProof(f"entry {leaf.index} is no policy", why=f"it is a {link.entry.action} entry")
         check(link, past)
+        past.links.append(link)
         found[leaf.index] = past.policy = link.entry.policy
     return found
 

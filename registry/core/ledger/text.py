@@ -10,10 +10,13 @@ from pydantic import AfterValidator, Field
 from registry.errors import UsageError
 
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+_SHAPE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
 def _is_one_line(text: str) -> str:
     # why: reasons are printed on terminals; an escape sequence or a line break there could draw a false log.
+    if text.isascii() and text.isprintable() and text == text.strip():
+        return text
     if any(unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") for letter in text) or text != text.strip():
         raise ValueError("it is not one line of printable text")
     return text
@@ -47,7 +50,9 @@ def time_of(moment: str) -> datetime:
     Raises:
         ValueError: It is spelled otherwise.
     """
-    return datetime.strptime(moment, _FORMAT).replace(tzinfo=UTC)
+    if not _SHAPE.fullmatch(moment):
+        raise ValueError(f"{moment!r} is not a time as the ledger spells it")
+    return datetime.fromisoformat(moment)
 
 
 class NotATime(UsageError):

@@ -1,18 +1,22 @@
 """The views: what the ledger's entries, read from the first to the last, say about now and about any time before."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
+from typing import Any
 
 from registry.core.digest import Digest
 from registry.core.ledger.assent import Assent, assent_of
 from registry.core.ledger.chain import Head, LedgerLost, check_chain
 from registry.core.ledger.checkpoint import SignedCheckpoint
 from registry.core.ledger.entry import Hold, Judge, Link, Revoke, Waive
+from registry.core.ledger.links import Links
 from registry.core.ledger.merkle import Frontier
 from registry.core.ledger.names import Names, UnknownReference, nearest
 from registry.core.ledger.past import Generation, Look, Past
 from registry.core.ledger.policy import Policy, approver
+from registry.core.ledger.recall import RecalledPast
 from registry.core.ledger.text import moment_of
 from registry.core.pin import Pin
 
@@ -26,11 +30,12 @@ class State:
     `models` has each name's manifests, newest last; `pins` every registered artefact, newest last; `tips` the digest
     of each stage's last entry. `looks` are the judgements, the oldest first, `revoked` and `holds` the entries that
     revoked a manifest and hold a stage. `makers` and `votes` are behind `assent`, `waives` behind `waivers`. `void` are
-    the indexes of entries that no longer count. `tree` is the tree over the entries' bytes; `signed` the checkpoint
+    the indexes of entries that no longer count, `refusals` counts what each stage did not let in since it serves what
+    it serves. `tree` is the tree over the entries' bytes; `signed` the checkpoint
     that lies beside them, where it was looked for.
     """
 
-    entries: tuple[Link, ...]
+    entries: Links
     policy: Policy
     stages: Mapping[str, tuple[Generation, ...]]
     models: Mapping[str, tuple[Digest, ...]]
@@ -44,13 +49,14 @@ class State:
     votes: Mapping[tuple[str, Digest], Mapping[str, Link]]
     waives: Mapping[Digest, Waive]
     void: frozenset[int]
+    refusals: Mapping[str, int]
     tree: Frontier = _NO_TREE
     signed: SignedCheckpoint | None = None
 
     @property
     def head(self) -> Head:
         """The last entry: what a reader remembers, so as to notice an older or another ledger later."""
-        return Head(len(self.entries) - 1, self.entries[-1].digest)
+        return Head(len(self.entries) - 1, self.entries.digest(-1))
 
     @property
     def next_index(self) -> int:
@@ -60,7 +66,7 @@ class State:
     @property
     def genesis(self) -> Digest:
         """The digest of entry 0, which names this ledger."""
-        return self.entries[0].digest
+        return self.entries.digest(0)
 
     def generations(self, stage: str) -> tuple[Generation, ...]:
         """All generations of `stage`, from the first.
@@ -93,7 +99,7 @@ class State:
         if self.void and index < len(self.entries):
             # why anew: what is void now was served then, until the entry that took the key away.
             past = Past()
-            for link in self.entries[: index + 1]:
+            for link in islice(self.entries, index + 1):
                 past.take(link)
             return past.serving(stage)
         return next((one for one in reversed(served) if one.index <= index), None)
@@ -190,21 +196,71 @@ def state_after(past: Past, tree: Frontier = _NO_TREE, signed: SignedCheckpoint 
     """
     if past.policy is None:
         raise LedgerLost
-    return State(
-        entries=tuple(past.links),
-        policy=past.policy,
-        stages={stage: tuple(found) for stage, found in past.stages.items()},
-        models={name: tuple(manifests) for name, manifests in past.models.items()},
-        pins=tuple(past.pins),
-        proofs={manifest: tuple(found) for manifest, found in past.proofs.items()},
-        tips=dict(past.tips),
-        looks=dict(past.looks),
-        revoked=dict(past.revoked),
-        holds=dict(past.holds),
-        makers=dict(past.makers),
-        votes={of: dict(found) for of, found in past.approvals.items()},
-        waives=dict(past.waivers),
-        void=past.void,
-        tree=tree,
-        signed=signed,
-    )
+    told: dict[str, Any] = {"entries": past.links.copy(), "policy": past.policy, "tree": tree, "signed": signed}
+    if isinstance(past, RecalledPast):
+        return RecalledState.of(past, told)
+    made: dict[str, Any] = {name: make(getattr(past, part)) for name, (part, make) in _VIEWS.items()}
+    return State(**told, **made)
+
+
+def _tuples(found: Mapping[Any, Iterable[Any]]) -> dict[Any, tuple[Any, ...]]:
+    return {name: tuple(values) for name, values in found.items()}
+
+
+def _dicts(found: Mapping[Any, Mapping[Any, Any]]) -> dict[Any, dict[Any, Any]]:
+    return {name: dict(values) for name, values in found.items()}
+
+
+_VIEWS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "stages": ("stages", _tuples),
+    "models": ("models", _tuples),
+    "pins": ("pins", tuple),
+    "proofs": ("proofs", _tuples),
+    "tips": ("tips", dict),
+    "looks": ("looks", dict),
+    "revoked": ("revoked", dict),
+    "holds": ("holds", dict),
+    "makers": ("makers", dict),
+    "votes": ("approvals", _dicts),
+    "waives": ("waivers", dict),
+    "void": ("void", frozenset),
+    "refusals": ("refusals", dict),
+}
+"""Of what part of the past each view is made, and how."""
+
+
+class RecalledState(State):
+    """A state of which each view is made when it is first asked for, of what was recalled and not added to since."""
+
+    __slots__ = ("_now", "_past")
+
+    _past: RecalledPast
+    _now: Mapping[str, Generation | None]
+
+    @classmethod
+    def of(cls, past: RecalledPast, told: Mapping[str, Any]) -> "RecalledState":
+        """The state after a recalled past; what is added to that later changes nothing here."""
+        state = cls.__new__(cls)
+        for name, (part, make) in _VIEWS.items():
+            if past.is_read(part):
+                object.__setattr__(state, name, make(getattr(past, part)))
+        for name, value in {**told, "_past": past.as_recalled(), "_now": past.now}.items():
+            object.__setattr__(state, name, value)
+        return state
+
+    def __getattr__(self, name: str) -> Any:
+        # why this finds views: a slot that was never set is no attribute.
+        if name not in _VIEWS:
+            raise AttributeError(name)
+        part, make = _VIEWS[name]
+        value = make(getattr(self._past, part))
+        object.__setattr__(self, name, value)
+        return value
+
+    def serving(self, stage: str) -> Generation | None:
+        """What `stage` serves, without reading all that it served.
+
+        Raises:
+            UnknownReference: There is no such stage.
+        """
+        return self._now[stage] if stage in self._now else super().serving(stage)
