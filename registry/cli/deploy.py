@@ -7,6 +7,7 @@ import typer
 
 from registry.cli.output import Json, data, document, size, talk
 from registry.cli.project import below, project
+from registry.core.visible import visible
 from registry.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def pull_command(
     if done.is_aging:
         talk("warning: the ledger's checkpoint is past half its life; `registry ledger checkpoint` makes another")
     for path in taken.mended:
-        talk(f"mended    {path} was not what it should be")
+        talk(f"mended    {visible(path)} was not what it should be")
     data(f"{stage} generation {done.generation}, {done.name}  {done.manifest}")
     data(f"release   {done.release}" + ("  (was shown already)" if taken.previous == taken.release else ""))
     data(f"copied    {taken.files_copied} files, {size(taken.bytes_copied)}")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from registry.core.visible import visible
 from registry.errors import RegistryError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one versioned JSON document instead of text.")]
@@ -33,12 +34,17 @@ def _plain(value: Any) -> Any:
 
 def data(text: str) -> None:
     """Print what was asked for."""
-    typer.echo(text)
+    typer.echo(_shown(text))
 
 
 def talk(text: str) -> None:
     """Print what a person may want to know; never on stdout."""
-    typer.echo(text, err=True)
+    typer.echo(_shown(text), err=True)
+
+
+def _shown(text: str) -> str:
+    # why every line of every command: a name that a stranger chose must not clear the screen, or draw a false line.
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def complain(error: RegistryError) -> None:
@@ -52,7 +58,7 @@ def complain(error: RegistryError) -> None:
 
 def columns(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Rows as plain aligned columns, two spaces apart, without trailing spaces."""
-    table = [tuple(heads), *(tuple(row) for row in rows)]
+    table = [tuple(heads), *(tuple(map(visible, row)) for row in rows)]
     widths = [max(len(row[place]) for row in table) for place in range(len(heads))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table)
     return "\n".join(lines)

@@ -10,6 +10,7 @@ import typer
 
 from registry.cli.output import data, document, talk
 from registry.cli.project import below
+from registry.core.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,9 +86,9 @@ def _show(verdict: "Verdict", *, explain: bool) -> None:
     with console.capture() as capture:
         lay_out(console, lines_of(verdict), explain=explain)
         if flips := flip_lines(verdict):
-            console.print(f"\nPassed before, not now ({verdict.flip_count:,}): {escape(', '.join(flips))}")
+            console.print(f"\nPassed before, not now ({verdict.flip_count:,}): {escape(visible(', '.join(flips)))}")
         for note in notes(verdict):
-            console.print(f"\n{escape(note)}")
+            console.print(f"\n{escape(visible(note))}")
         console.print(f"\n[bold {ANSWER_COLOURS[verdict.answer]}]{escape(headline(verdict))}[/]")
     text = "\n".join(line.rstrip() for line in capture.get().splitlines())
     typer.echo(text, color=True)  # why color: rich has decided already, by the terminal and NO_COLOR

@@ -8,6 +8,7 @@ from registry.cli.ledger import audited
 from registry.cli.output import Json, data, document, size, talk
 from registry.cli.project import project, start
 from registry.cli.sign import Directory, Key, ModelSignature, check_model
+from registry.core.visible import visible
 from registry.errors import IntegrityError, UsageError
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def show_report(report: "Report") -> None:
         where = f"after entry {report.entries - 1}" if report.entries else "before its first entry"
         data(f"ledger broken {where}\n{report.breach}")
     for stray in report.strays:
-        talk(f"stray     {stray}: no blob; harmless, what a crash left is cleared by the next writer")
+        talk(f"stray     {visible(stray)}: no blob; harmless, what a crash left is cleared by the next writer")
     read = "looked at" if report.level == "quick" else "hashed"
     gone = f"; {report.collected} deleted on purpose" if report.collected else ""
     data(f"ledger    {report.entries} entries, each signature and link checked")

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 from registry.core.digest import short
 from registry.core.gate import exact
-from registry.core.gate.report.markup import visible
 from registry.core.gate.verdict import Attempts, Flip, RuleVerdict, SliceResult, Verdict
+from registry.core.visible import visible
 
 MARKS = {"pass": "PASS", "fail": "FAIL", "inconclusive": "UNDECIDED"}
 SHOWN_FLIPS = 20

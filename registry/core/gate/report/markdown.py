@@ -4,8 +4,8 @@ import re
 
 from registry.core.digest import digest_of
 from registry.core.gate.report.lines import Line, flip_lines, headline, lines_of, notes, origin
-from registry.core.gate.report.markup import visible
 from registry.core.gate.verdict import Verdict
+from registry.core.visible import visible
 
 _SIGNS = re.compile(r"[\\`*~\[\]|#]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
 _MENTION = re.compile(r"(?<![0-9A-Za-z_/])@")

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from html import escape
 
+from registry.core.visible import visible
+
 _JOINT = re.compile(r"(?<=[({])|(?=\.[a-z])")
 _EMPTY = frozenset({"meta", "link", "line", "rect", "circle", "path", "wbr"})
 
@@ -38,11 +40,6 @@ def breakable(text: str) -> Markup:
     """A long name that may be broken at its joints."""
     pieces = _JOINT.split(text)
     return join([part for piece in pieces for part in (piece, tag("wbr"))][:-1])
-
-
-def visible(text: str) -> str:
-    """Text in which nothing is hidden: what cannot be printed, or could turn its neighbours round, shows its number."""
-    return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text)
 
 
 def _escaped(text: str) -> str:
