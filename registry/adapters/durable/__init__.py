@@ -9,7 +9,7 @@ Source: T. O. Pillai et al., All File Systems Are Not Created Equal, OSDI 2014; 
 Recover from fsync Failures?, USENIX ATC 2020.
 """
 
-from registry.adapters.durable.copying import ReadFailed, Written, open_plain, plain_file, pour
+from registry.adapters.durable.copying import ReadFailed, Written, open_plain, plain_file, pour, read_plain
 from registry.adapters.durable.files import (
     confirm,
     discard,
@@ -52,6 +52,7 @@ __all__ = [
     "point",
     "pour",
     "put_if_absent",
+    "read_plain",
     "remove_all",
     "replace",
     "seal",

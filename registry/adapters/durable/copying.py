@@ -81,6 +81,16 @@ def open_plain(path: Path) -> io.FileIO:
     return io.FileIO(fd)
 
 
+def read_plain(path: Path) -> bytes:
+    """Read a small regular file whole; as `open_plain`, so nothing that lies in its place makes anybody wait.
+
+    Raises:
+        OSError: It is not there, not readable or not a regular file.
+    """
+    with open_plain(path) as content:
+        return content.read()
+
+
 def write_all(fd: int, view: memoryview) -> None:
     """Write all of `view` to `fd`, in as many steps as the system wants."""
     while view:

@@ -12,6 +12,7 @@ from registry.adapters.durable.syncing import explained
 from registry.errors import ConflictError, RegistryError
 
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS})
+_LOCK = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _POLL_S = 0.02
 
 
@@ -72,7 +73,7 @@ def _claimed(fd: int, path: Path) -> bool:
 def _opened(path: Path) -> Iterator[int]:
     with explained(path):
         # why its bytes do not matter: it has none; the lock is the open file, and a lock file is never removed.
-        fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        fd = os.open(path, _LOCK, 0o666)
     try:
         yield fd
     finally:

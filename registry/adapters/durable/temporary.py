@@ -121,7 +121,7 @@ def sweep(directory: Path) -> int:
     """Remove the strays of `directory`; how many there were. What a living process writes is never touched."""
     removed = 0
     for path in directory.glob(_NAMES):
-        with _claimed(path) as is_stray, suppress(FileNotFoundError):
+        with _claimed(path) as is_stray, suppress(FileNotFoundError, IsADirectoryError):
             if is_stray:
                 path.unlink()
                 removed += 1

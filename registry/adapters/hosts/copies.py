@@ -23,11 +23,12 @@ def keep_entries(host: Path, entries: Callable[[int], Sequence[bytes]]) -> None:
     """Keep what is new of the ledger in the directory `host`; `entries` gives those from an index on.
 
     Raises:
+        CopyUnreadable: What was kept before cannot be read, so nobody knows what is new.
         WriteFailed: The system would not write it.
     """
     files = _files(host)
     start, last = files[-1] if files else (0, None)
-    count = start + last.read_bytes().count(b"\n") if last is not None else 0
+    count = start + _read(last).count(b"\n") if last is not None else 0
     if new := entries(count):
         durable.make_directory(host / LEDGER)
         durable.put_if_absent(host / LEDGER / f"{count:020d}.jsonl", b"".join(entry + b"\n" for entry in new))
@@ -43,11 +44,16 @@ def read_copy(host: Path) -> Sequence[bytes]:
     for start, path in _files(host):
         if start != len(found):
             raise CopyUnreadable(f"{host / LEDGER} is not whole", why=f"the entries from {len(found)} on are missing")
-        try:
-            found += path.read_bytes().splitlines()
-        except OSError as error:
-            raise CopyUnreadable(f"{path} cannot be read", why=error.strerror or str(error)) from None
+        found += _read(path).splitlines()
     return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return durable.read_plain(path)
+    except OSError as error:
+        mend = "move it away; the next pull keeps another copy"
+        raise CopyUnreadable(f"{path} cannot be read", why=error.strerror or str(error), mend=mend) from None
 
 
 def _files(host: Path) -> list[tuple[int, Path]]:

@@ -160,6 +160,6 @@ def _read_locks(root: Path) -> dict[Digest, list[str]]:
     for path in sorted(root.glob(f"{RELEASES}/*/{LOCK}")):
         with suppress(OSError, NotCanonical):
             release = path.parent.parent.relative_to(root).as_posix()
-            for entry in Lock.parse(path.read_bytes()).files:
+            for entry in Lock.parse(durable.read_plain(path)).files:
                 hints.setdefault(entry.digest, []).append(f"{release}/{entry.path}")
     return hints

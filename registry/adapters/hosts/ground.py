@@ -39,7 +39,7 @@ def read_seen(path: Path) -> SeenLedger:
     Raises:
         OSError, NotCanonical: It cannot be read, or is no such record.
     """
-    return SeenLedger.parse(path.read_bytes().removesuffix(b"\n"))
+    return SeenLedger.parse(durable.read_plain(path).removesuffix(b"\n"))
 
 
 def check_ground(path: Path) -> None:

@@ -155,7 +155,7 @@ class Book:
 def open_book(root: Path, path: Path) -> Book:
     """Read the record at `path`; one that is missing or unreadable is an empty one."""
     try:
-        record = HostRecord.parse(path.read_bytes())
+        record = HostRecord.parse(durable.read_plain(path))
     except (OSError, NotCanonical):
         return Book(root)
     known = {

@@ -109,7 +109,7 @@ class WatchedLedger:
 
     def _seen(self) -> SeenLedger | None:
         try:
-            return SeenLedger.parse(self.memory.read_bytes())
+            return SeenLedger.parse(durable.read_plain(self.memory))
         except FileNotFoundError:
             return None
         except (OSError, NotCanonical) as error:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from registry.adapters.durable import make_directory, replace
+from registry.adapters.durable import make_directory, read_plain, replace
 from registry.adapters.sources.extra import missing_extra
 from registry.adapters.sources.observed import Observed, git_blob
 from registry.adapters.sources.path import PathFile, seen_at
@@ -110,7 +110,7 @@ class _Hub:
         """Every file of the commit: from the listing that was kept, else from the Hub, and then kept."""
         kept = self.cache / "listings" / self.folder / f"{commit}.json"
         with contextlib.suppress(OSError, ValueError, TypeError):
-            return [Listed(**entry) for entry in json.loads(kept.read_bytes())]
+            return [Listed(**entry) for entry in json.loads(read_plain(kept))]
         found = self.api.list_repo_tree(self.location.repo, recursive=True, revision=commit, repo_type=self.kind)
         listed = [_listed(file) for file in found if hasattr(file, "blob_id")]
         make_directory(kept.parent)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-from registry.adapters.durable import make_directory, replace
+from registry.adapters.durable import make_directory, read_plain, replace
 from registry.core.canonical import canonical
 from registry.core.digest import Digest
 
@@ -38,7 +38,7 @@ class Twins:
 
     @cached_property
     def _known(self) -> dict[str, Digest]:
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            found = json.loads(self.path.read_bytes()).items()
+        with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
+            found = json.loads(read_plain(self.path)).items()
             return {one: Digest(other) for one, other in found if _MD5.fullmatch(one) and _SHA256.fullmatch(other)}
         return {}

@@ -117,7 +117,7 @@ class Attic:
     def collected(self) -> frozenset[Digest]:
         """What was deleted on purpose; nothing if the list is lost or damaged: then it counts as missing."""
         try:
-            return frozenset(CollectedList.parse((self.root / "collected.json").read_bytes()).digests)
+            return frozenset(CollectedList.parse(durable.read_plain(self.root / "collected.json")).digests)
         except (OSError, NotCanonical):
             return frozenset()
 
@@ -140,7 +140,8 @@ class Attic:
     def _leased(self) -> Iterator[Digest]:
         for lease in durable.living(self.root / "leases"):
             with suppress(FileNotFoundError):
-                yield from (Digest(line.decode()) for line in lease.read_bytes().split(b"\n") if _LINE.fullmatch(line))
+                lines = durable.read_plain(lease).split(b"\n")
+                yield from (Digest(line.decode()) for line in lines if _LINE.fullmatch(line))
 
     def _blobs(self) -> Iterator[tuple[Digest, Lying]]:
         for entry in plain_files(self.root / "blobs"):

@@ -15,6 +15,7 @@ from registry.core.digest import Digest, hex_of
 _FORM = "CREATE TABLE IF NOT EXISTS seen (place TEXT PRIMARY KEY, state TEXT NOT NULL, sha256 BLOB NOT NULL)"
 _FIND = "SELECT sha256 FROM seen WHERE place = ? AND state = ?"
 _NOTE = "INSERT OR REPLACE INTO seen VALUES (?, ?, ?)"
+_SHA256_BYTES = 32
 _SECOND_NS = 1_000_000_000
 GRAIN_NS = 20_000_000
 """How far a file system's clock may lag: two ticks of the slowest common kernel timer (100 Hz), in nanoseconds."""
@@ -49,7 +50,8 @@ class Seen:
         """The digest of what is at `place`, if it was hashed when it looked like `state`."""
         with self._tolerant() as notes:
             for (sha256,) in notes.execute(_FIND, (place, state)):
-                return Digest(f"sha256:{bytes(sha256).hex()}")
+                if isinstance(sha256, bytes) and len(sha256) == _SHA256_BYTES:  # why: a bit may have made it a number
+                    return Digest(f"sha256:{sha256.hex()}")
         return None
 
     def note(self, rows: Iterable[tuple[os.stat_result, Digest]]) -> None:
