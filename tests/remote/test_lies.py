@@ -247,12 +247,12 @@ def test_a_file_that_changes_between_hashing_and_sending_is_refused(service: Ser
 
 
 def test_within_a_bucket_the_service_copies_and_the_copy_is_proven(
-    service: Service, proxy: Proxy, behind: Service
+    service: Service, proxy: Proxy, behind: Service, tmp_path: Path
 ) -> None:
     """No blob's bytes are sent up; a copy of a damaged one is refused all the same."""
     name = behind.new_bucket()
-    ours = BucketStore(behind.open(name, "ours"), Path("/nonexistent/notes"))
-    copy = BucketStore(behind.open(name, "copy"), Path("/nonexistent/notes"))
+    ours = BucketStore(behind.open(name, "ours"), tmp_path / "notes")
+    copy = BucketStore(behind.open(name, "copy"), tmp_path / "notes")
     digest = ours.put(LARGE)
     proxy.asked.clear()
     copy.put_files([_Blob(digest, len(LARGE), ours, Count())])
