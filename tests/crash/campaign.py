@@ -1,0 +1,277 @@
+"""All fault tests of a room or of every room, drawn by a seed: what there is to do, doing it, and counting it."""
+
+import os
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.crash import damage, disks, syscalls
+from tests.crash.scenes import VERBS, Scene, Stage, check, look
+from tests.crash.victim import Victims
+
+Case = tuple[Any, ...]
+"""What is done once: plain values, so that they can be sent, printed and done again."""
+
+
+class Bench:
+    """A warm process, the scenes, and a scratch directory of its own below `place`."""
+
+    def __init__(self, place: Path, verbs: Sequence[str] = tuple(VERBS)) -> None:
+        """Begin with nothing; scenes are made when they are asked for. Only `verbs` are struck."""
+        self.place, self.verbs = place, verbs
+        self.place.mkdir(parents=True)
+        self.victims = Victims({**os.environ})
+        self.stage = Stage(place / "scenes", self.victims)
+        self._counts: dict[str, dict[str, int]] = {}
+        self._right: dict[str, Any] = {}
+        self._number = 0
+
+    def fresh(self, verb: str) -> Scene:
+        """A copy of the scene of `verb`."""
+        return self.stage.scene(verb).copy(self.scratch())
+
+    def scratch(self) -> Path:
+        """A place where nothing is."""
+        self._number += 1
+        return self.place / f"case-{self._number}"
+
+    def counts(self, verb: str) -> dict[str, int]:
+        """How many calls of each class the verb makes."""
+        if verb not in self._counts:
+            scene = self.fresh(verb)
+            self._counts[verb] = syscalls.count_calls(scene, self.victims, self.place / "calls")
+            shutil.rmtree(scene.parent)
+        return self._counts[verb]
+
+    @property
+    def right(self) -> dict[str, Any]:
+        """What everybody says of the undamaged scene."""
+        if not self._right:
+            scene = self.stage.scene("everything")
+            self._right |= damage.right_answers(scene, self.victims, self.scratch())
+        return self._right
+
+    def close(self) -> None:
+        """Remove everything."""
+        self.victims.close()
+        shutil.rmtree(self.place, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One kind of fault: `cases` lists what could be done, `act` does one, False if it could not be done."""
+
+    what: str
+    cases: Callable[[Bench, random.Random], Iterator[Case]]
+    act: Callable[..., bool]
+    few: int
+    fast: int
+    full: int
+    why_not: str | None = None
+
+    def drawn(self, bench: Bench, seed: int, most: int) -> tuple[list[Case], int]:
+        """At most so many cases, drawn by the seed, and how many there are."""
+        draw = random.Random(f"{seed} {self.what}")
+        cases = list(self.cases(bench, draw))
+        chosen = draw.sample(range(len(cases)), min(most, len(cases)))
+        return [cases[at] for at in sorted(chosen)], len(cases)
+
+
+def _at_calls(bench: Bench, strikes: Sequence[str], kinds: Sequence[str]) -> Iterator[Case]:
+    for verb in bench.verbs:
+        for kind, count in bench.counts(verb).items():
+            if kind in kinds:
+                for strike in strikes:
+                    yield from ((verb, kind, number, strike) for number in range(1, count + 1))
+
+
+def _strike(bench: Bench, *case: Any) -> bool:
+    point = syscalls.Point(*case)
+    scene = bench.fresh(point.verb)
+    before = look(scene)
+    ended, was_struck = syscalls.strike(scene, bench.victims, point, scene.parent.with_suffix(".log"))
+    check(scene, before, ended, bench.victims)
+    shutil.rmtree(scene.parent)
+    return was_struck
+
+
+def _at_times(bench: Bench, draw: random.Random) -> Iterator[Case]:
+    for _round in range(400):
+        for verb in bench.verbs:
+            yield verb, round(draw.uniform(0.0, 1.1), 4)
+
+
+def _kill_at_time(bench: Bench, verb: str, share: float) -> bool:
+    scene = bench.fresh(verb)
+    timed = bench.fresh(verb)
+    takes_s = timed.run(bench.victims).took_s
+    shutil.rmtree(timed.parent)
+    before, project = look(scene), scene.project
+    ended = bench.victims.run(project.root, project.environment, *VERBS[verb], kill_after_s=share * takes_s)
+    check(scene, before, ended, bench.victims)
+    shutil.rmtree(scene.parent)
+    return ended.code < 0
+
+
+def _short(bench: Bench, draw: random.Random) -> Iterator[Case]:
+    yield from ((verb, draw.randrange(2**32)) for _ in range(20) for verb in bench.verbs)
+
+
+def _write_short(bench: Bench, verb: str, seed: int) -> bool:
+    scene = bench.fresh(verb)
+    before, project = look(scene), scene.project
+    ended = bench.victims.run(project.root, project.environment, *VERBS[verb], short_writes=seed)
+    assert ended.code == 0, f"a short write is no fault\n{ended.err}"
+    check(scene, before, ended, bench.victims)
+    shutil.rmtree(scene.parent)
+    return True
+
+
+def _all_damage(bench: Bench, draw: random.Random) -> Iterator[Case]:
+    del bench
+    for kind in damage.KINDS:
+        for how in damage.DAMAGES:
+            yield from ((kind, how, draw.randrange(2**32)) for _ in range(40 if how == "flip" else 4))
+
+
+def _damage(bench: Bench, *case: Any) -> bool:
+    scene = bench.stage.scene("everything")
+    right = bench.right
+    return damage.probe_damage(scene, bench.victims, damage.Damage(*case), right, bench.scratch())
+
+
+def _levels(bench: Bench, draw: random.Random) -> Iterator[Case]:
+    for disk in disks.DISKS:
+        for verb in bench.verbs:
+            for level in range(40):
+                yield disk, verb, round(draw.uniform(level, level + 1) / 40, 4)
+
+
+def _fill(bench: Bench, disk: str, verb: str, level: float) -> bool:
+    scene = bench.fresh(verb)
+    done = disks.run_full(scene, disk, level, bench.victims)
+    shutil.rmtree(scene.parent)
+    return done
+
+
+ROOMS: Mapping[str, Room] = {
+    "kill at a call": Room(
+        "kill -9 before each call that changes a disk",
+        lambda bench, _: _at_calls(bench, ("KILL",), syscalls.MUTATING),
+        _strike,
+        few=12,
+        fast=16,
+        full=2000,
+        why_not=syscalls.WHY_NOT,
+    ),
+    "failing call": Room(
+        "a call that changes a disk fails with EIO, ENOSPC or EINTR",
+        lambda bench, _: _at_calls(bench, syscalls.ERRORS, syscalls.MUTATING),
+        _strike,
+        few=8,
+        fast=16,
+        full=1200,
+        why_not=syscalls.WHY_NOT,
+    ),
+    "failing look": Room(
+        "a call that looks, reads or locks fails with EIO",
+        lambda bench, _: _at_calls(bench, ("EIO",), ("open", "read", "list", "stat", "lock")),
+        _strike,
+        few=4,
+        fast=8,
+        full=600,
+        why_not=syscalls.WHY_NOT,
+    ),
+    "kill at a time": Room(
+        "kill -9 at a time drawn from 1.1 times what the command takes",
+        _at_times,
+        _kill_at_time,
+        few=6,
+        fast=8,
+        full=300,
+    ),
+    "short write": Room("every write takes only a part of its bytes", _short, _write_short, few=3, fast=4, full=110),
+    "full disk": Room(
+        "a disk of 3 MB without room, at 40 levels; then room is made",
+        _levels,
+        _fill,
+        few=8,
+        fast=8,
+        full=320,
+        why_not=disks.WHY_NOT,
+    ),
+    "damaged file": Room(
+        "one bit, one page, the length, the kind or the place of one file is wrong",
+        _all_damage,
+        _damage,
+        few=5,
+        fast=12,
+        full=900,
+    ),
+}
+
+
+@dataclass(slots=True)
+class Count:
+    """What became of a room: the cases that there are, those that were drawn and struck, and those that failed."""
+
+    there: int = 0
+    done: int = 0
+    struck: int = 0
+    took_s: float = 0.0
+    failures: list[str] = field(default_factory=list)
+
+
+def run_room(name: str, seed: int, most: int, bench: Bench, *, part: int = 0, parts: int = 1) -> Count:
+    """Do one part of what the seed draws in a room."""
+    room, count, began = ROOMS[name], Count(), time.monotonic()
+    cases, count.there = room.drawn(bench, seed, most)
+    for case in cases[part::parts]:
+        count.done += 1
+        try:
+            count.struck += room.act(bench, *case)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong is what we are looking for
+            count.failures.append(f"{name} {case}: {type(error).__name__}: {error}")
+    count.took_s = time.monotonic() - began
+    return count
+
+
+def run_all(
+    names: Sequence[str],
+    seed: int,
+    tier: str,
+    place: Path,
+    tell: Callable[[str], None],
+    *,
+    most: int | None = None,
+    workers: int = 2,
+) -> dict[str, Count]:
+    """Do all rooms, several parts at a time."""
+    found: dict[str, Count] = {name: Count() for name in names}
+    with ProcessPoolExecutor(workers) as pool:
+        for name in names:
+            size = most if most is not None else getattr(ROOMS[name], tier)
+            waiting = [pool.submit(_part, (name, seed, size), str(place), n, workers) for n in range(workers)]
+            for future in as_completed(waiting):
+                one, all_ = future.result(), found[name]
+                all_.there, all_.took_s = one.there, max(all_.took_s, one.took_s)
+                all_.done, all_.struck = all_.done + one.done, all_.struck + one.struck
+                all_.failures += one.failures
+            tell(f"{name}: {found[name].done} of {found[name].there}, {len(found[name].failures)} failed")
+            for failure in found[name].failures:
+                tell(failure)
+    return found
+
+
+def _part(what: tuple[str, int, int], place: str, part: int, parts: int) -> Count:
+    name, seed, most = what
+    bench = Bench(Path(place) / f"{name.replace(' ', '-')}-{part}")
+    try:
+        return run_room(name, seed, most, bench, part=part, parts=parts)
+    finally:
+        bench.close()

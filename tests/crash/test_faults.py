@@ -1,0 +1,30 @@
+"""A few of each kind of fault, at points that a seed draws; `python -m tests.crash` does thousands."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.crash.campaign import ROOMS, Bench, run_room
+
+SEED = int(os.environ.get("REGISTRY_FAULT_SEED", "1"))
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """A bench on which a promotion, a switch of a host and a collection are struck."""
+    made = Bench(tmp_path_factory.mktemp("bench") / "it", ("promote", "switch", "gc"))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_no_fault_loses_what_was_acknowledged_or_shows_what_is_half_done(name: str, bench: Bench) -> None:
+    """And done again without the fault, it succeeds; see `tests.crash.scenes` for all that must hold."""
+    if why_not := ROOMS[name].why_not:
+        pytest.skip(why_not)
+    count = run_room(name, SEED, ROOMS[name].few, bench)
+
+    assert [] == count.failures
+    assert ROOMS[name].few == count.done
