@@ -319,7 +319,8 @@ def _furnished(parent: Path, type_: Type) -> None:
 
 def serve_past_the_gate(project: Project, ref: str) -> None:
     """Let dev serve `ref`. There is no evidence for a GO here, so the entry is written past the gate."""
-    from registry.core.ledger.entry import Promote, moment_of
+    from registry.core.ledger.entry import Promote
+    from registry.core.ledger.text import moment_of
     from registry.verbs.append import append
 
     registry = project.registry
