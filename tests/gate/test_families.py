@@ -15,7 +15,7 @@ from registry.core.gate.decide import judge
 from registry.core.gate.differ import difference
 from registry.core.gate.gatefile import read_gate
 from registry.core.gate.measure import values_of
-from registry.core.gate.metric import find_metric
+from registry.core.gate.metric import find_canary, find_metric
 from registry.core.gate.rows import read_rows
 from registry.core.gate.rule import Comparison, parse_rule
 from registry.core.gate.sample import Ratio, Scores
@@ -23,6 +23,7 @@ from registry.core.gate.trial import Trial
 from registry.core.gate.verdict import RuleVerdict
 from registry.core.heldout.suite import Suite, VerifierCall
 from tests.gate.sheet import Sheet, checked, gate_of, lines, suite_of_size, trial_of, verdict_of
+from tests.gate.traffic import Traffic, live_verdict
 
 SUITE = suite_of_size(400)
 PLAIN = read_gate(gate_of("latency_p95_ms.point <= 900")).gate
@@ -65,6 +66,16 @@ def test_other_metrics_are_judged_like_the_reference_ones(rule: str, wrong: dict
 def test_a_family_has_no_strangers(name: str) -> None:
     """A name that means nothing is no metric, however near it comes."""
     assert find_metric(name) is None
+
+
+def test_a_canary_may_be_asked_for_any_percentile() -> None:
+    """Judged as the p95 is; a misspelt one is no metric."""
+    median = live_verdict("canary.latency_median_ms.point <= 900", Traffic().read())
+    late = live_verdict("canary.latency_p99_ms.point <= 870", Traffic().read())
+
+    assert ("pass", "fail") == (median.verdict, late.verdict)
+    assert find_canary("latency_p95") is None
+    assert find_canary("steps_to_solve_p95") is None
 
 
 def test_a_slice_may_have_a_hyphen() -> None:

@@ -17,6 +17,7 @@ from registry.core.gate.metric import (
     SHARES,
     STATISTICS,
     Metric,
+    find_canary,
     find_metric,
     known_metrics,
 )
@@ -125,14 +126,14 @@ def _faults_of(placed: Placed, plan: Plan) -> Iterator[Fault]:
 
 def metric_of(rule: Comparison) -> Metric:
     """The table's line for a rule whose names were checked."""
-    found = CANARY.get(rule.metric.text) if rule.scope == "canary" else find_metric(rule.metric.text)
+    found = (find_canary if rule.scope == "canary" else find_metric)(rule.metric.text)
     assert found is not None
     return found
 
 
 def _metric_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
     is_canary, name = rule.scope == "canary", rule.metric.text
-    metric = CANARY.get(name) if is_canary else find_metric(name)
+    metric = (find_canary if is_canary else find_metric)(name)
     if metric is None:
         known = list(CANARY) if is_canary else known_metrics(plan.suite.slices)
         yield rule.metric.at, f"there is no {'canary ' * is_canary}metric {name!r}", did_you_mean(name, known)

@@ -11,7 +11,7 @@ from registry.core.gate.decide import judge
 from registry.core.gate.gatefile import GateFile
 from registry.core.gate.measure import Estimate, estimate
 from registry.core.gate.metric import METRICS
-from registry.core.gate.pairs import flips_of
+from registry.core.gate.pairs import flip_count, flips_of
 from registry.core.gate.trial import Trial
 from registry.core.gate.verdict import (
     MOST_FLIPS,
@@ -90,13 +90,13 @@ class Hearing:
 def conclude(hearing: Hearing) -> Verdict:
     """Judge. The same hearing gives the same bytes."""
     trial, baseline = hearing.trial, hearing.baseline
-    rules, flips, leaks = judge(trial), flips_of(trial), hearing.leaks
+    rules, flips, leaks = judge(trial), flip_count(trial), hearing.leaks
     return Verdict(
         stage=trial.gate.stage,
         answer=answer_of([rule.verdict for rule in rules]),
         rules=rules,
-        flips=flips[:MOST_FLIPS],
-        flips_in_all=len(flips) if len(flips) > MOST_FLIPS else None,
+        flips=flips_of(trial, MOST_FLIPS),
+        flips_in_all=flips if flips > MOST_FLIPS else None,
         slices=_slices(trial),
         attempts=hearing.attempts or None,
         contaminated=leaks[:MOST_LEAKS] or None,

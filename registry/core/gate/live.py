@@ -118,9 +118,9 @@ def _estimate(watched: _Watched, metric: Metric, gate: Gate) -> Estimate:
         case "live quantile":
             alone = len(set(part.session)) == part.requests
             if alone:
-                seen = estimate(values_of(part.latency_ms, P95), gate)
+                seen = estimate(values_of(part.latency_ms, metric.quantile or P95), gate)
             else:
-                seen = clustered_quantile(part.latency_ms, part.session, P95, gate=gate)
+                seen = clustered_quantile(part.latency_ms, part.session, metric.quantile or P95, gate=gate)
         case "live ratio":
             seen = estimate(_cost(part), gate)
         case _:

@@ -161,6 +161,15 @@ CANARY: dict[str, Metric] = {
     "cost_per_1k_tokens_usd": Metric("live ratio", low=True),
 }
 
+
+def find_canary(name: str) -> Metric | None:
+    """The metric of live traffic of this name: from the table, or `latency_Q_ms`."""
+    if name in CANARY:
+        return CANARY[name]
+    found = find_metric(name) if name.startswith("latency_") else None
+    return found and Metric("live quantile", low=True, quantile=found.quantile)
+
+
 STATISTICS: dict[Kind, tuple[str, ...]] = {
     "rate": ("point", "lower_ci", "upper_ci", "count", "n"),
     "calls": ("point", "lower_ci", "upper_ci", "count", "n"),

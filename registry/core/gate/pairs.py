@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-
-import numpy as np
+from itertools import islice
 
 from registry.core.gate import exact, power, words
 from registry.core.gate.check import arguments_of, direction_of, metric_of
@@ -215,18 +214,31 @@ def _with_more(written: RuleVerdict, worst: Part, gate: Gate) -> RuleVerdict:
     return written.model_copy(update={"sentence": sentence, "more_for_half": half, "more_for_most": most})
 
 
-def flips_of(trial: Trial) -> tuple[Flip, ...]:
-    """Every sample that the baseline passed and the candidate does not, in the suite's order."""
+def flips_of(trial: Trial, most: int | None = None) -> tuple[Flip, ...]:
+    """Samples that the baseline passed and the candidate does not, in the suite's order: all, or the first so many."""
+    found = (flip for name, lost in _lost_on(trial) for flip in _flips_on(name, lost, trial))
+    return tuple(islice(found, most))
+
+
+def flip_count(trial: Trial) -> int:
+    """How many there are in all."""
+    return sum(lost.count(1) for _, lost in _lost_on(trial))
+
+
+def _lost_on(trial: Trial) -> Iterator[tuple[str, bytes]]:
+    """Each slice with a 1 where the baseline passed and the candidate does not."""
     if trial.candidate is None or trial.baseline is None:
-        return ()
-    return tuple(flip for name in sorted(trial.candidate.slices) for flip in _flips_on(name, trial))
+        return
+    for name in sorted(trial.candidate.slices):
+        now, before = (side.slices[name].success for side in (trial.candidate, trial.baseline))
+        yield name, (int.from_bytes(before) & ~int.from_bytes(now)).to_bytes(len(now))
 
 
-def _flips_on(name: str, trial: Trial) -> Iterator[Flip]:
-    assert trial.candidate is not None and trial.baseline is not None  # noqa: PT018 - narrowed by flips_of
-    new, old = trial.candidate.slices[name], trial.baseline.slices[name]
-    lost = np.frombuffer(old.success, np.uint8) > np.frombuffer(new.success, np.uint8)
-    for at in np.flatnonzero(lost).tolist():
-        case, sample = divmod(at, new.slice.samples)
-        # why: its parts were checked when the rows were read, and a disaster has hundreds of thousands.
-        yield Flip.model_construct(slice=name, case=new.cases[case], sample=sample)
+def _flips_on(name: str, lost: bytes, trial: Trial) -> Iterator[Flip]:
+    cases = trial.suite.cases[name]
+    samples = len(lost) // max(len(cases), 1)
+    at = lost.find(1)
+    while at >= 0:
+        case, sample = divmod(at, samples)
+        yield Flip(slice=name, case=cases[case].id, sample=sample)
+        at = lost.find(1, at + 1)

@@ -109,8 +109,9 @@ def _first_proof(  # noqa: PLR0917 - the places are those of the known requests
         case "live rate":
             first = first_excess([canary.abandoned[at] for at in known], rule.threshold, risk)
         case "live quantile":
+            q = metric_of(rule).quantile or P95
             taken = (canary.latency_ms[at] for at in known)
-            first = first_excess([ms is None or ms > rule.threshold for ms in taken], 1 - P95, risk)
+            first = first_excess([ms is None or ms > rule.threshold for ms in taken], 1 - q, risk)
         case _:
             assert caps is not None
             first = _first_dear(rule.threshold, canary, known, caps, risk)
