@@ -1,6 +1,7 @@
 """Wear: what the ledger says of how often the slices of a suite were used to judge candidates for a stage."""
 
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, partial
 
 from registry.core.digest import Digest
 from registry.core.gate.conclude import Side
@@ -24,7 +25,8 @@ def wear(side: Side, suite: Suite, *, gate: Gate, state: State, store: Store) ->
     if side.label is None:
         return ()
     own = Use(side.label.subject, side.label.rows, suite.digest, suite.slice_digests)
-    before = [_use(look, store) for look in state.judged(gate.stage)]
+    slices = cache(partial(_slices, store=store))
+    before = [_use(look, slices(Digest(look.suite)), store) for look in state.judged(gate.stage)]
 
     @cache
     def shares(name: str, other: Digest) -> bool:
@@ -34,12 +36,16 @@ def wear(side: Side, suite: Suite, *, gate: Gate, state: State, store: Store) ->
     return wear_of(own, before, gate, shares=shares)
 
 
-def _use(look: Judge, store: Store) -> Use:
-    suite = Digest(look.suite)
+def _slices(suite: Digest, *, store: Store) -> Mapping[str, Digest]:
+    """The digest of each slice of a suite; none where it is not here."""
     try:
-        slices = slice_digests(Tree.parse(store.get(suite)))
+        return slice_digests(Tree.parse(store.get(suite)))
     except Missing:
-        slices = {}
+        return {}
+
+
+def _use(look: Judge, slices: Mapping[str, Digest], store: Store) -> Use:
+    suite = Digest(look.suite)
     try:
         label = Evidence.parse(store.get(Digest(look.evidence)))
     except Missing:

@@ -150,7 +150,7 @@ def _slice_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
     if rule.scope == "aggregate":
         lacking = [part for part in plan.weights if part in plan.slices and not metric.suits(plan.slices[part])]
         if lacking:
-            what = f"{' and '.join(lacking)} {'have' if len(lacking) > 1 else 'has'} no {_owed(metric)} for {name}"
+            what = f"{' and '.join(lacking)} {'have' if len(lacking) > 1 else 'has'} {_owed(metric)} for {name}"
             yield rule.metric.at, what, "declare weights without it"
     elif rule.slice is None:
         if not metric.everywhere:
@@ -167,12 +167,12 @@ def _slice_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
     elif not metric.suits(plan.slices[rule.slice.text]):
         wanted = " or ".join(verifier for group in metric.verifiers for verifier in group)
         wanted = wanted or f"{metric.samples} samples of each case (`samples: {metric.samples}` in slice.yaml)"
-        yield rule.slice.at, f"the slice {rule.slice.text!r} has no {_owed(metric)} for {name}", f"it takes {wanted}"
+        yield rule.slice.at, f"the slice {rule.slice.text!r} has {_owed(metric)} for {name}", f"it takes {wanted}"
 
 
 def _owed(metric: Metric) -> str:
     """What a slice lacks that cannot be asked for a metric."""
-    return "verifier" if metric.verifiers else "samples enough"
+    return "no verifier" if metric.verifiers else "too few samples"
 
 
 def arguments_of(rule: Comparison, metric: Metric) -> dict[str, str]:
