@@ -3,7 +3,6 @@
 import re
 
 from registry.core.digest import Digest
-from registry.core.ledger.chain import Chain
 from registry.core.ledger.entry import PolicyEntry
 from registry.core.ledger.head import check_head, sizes_of, verified_lines
 from registry.core.ledger.merkle import leaf_hash
@@ -11,6 +10,7 @@ from registry.core.ledger.proof import Proof, make_proof
 from registry.core.ledger.views import State, state_after
 from registry.errors import Refused, UsageError
 from registry.ports import LedgerFile
+from registry.verbs.reading import entries_of, new_chain
 
 _INDEX = re.compile(r"(?:entry:|#)?([0-9]{1,20})")
 _SIGN = "have somebody who holds a head key run `registry ledger checkpoint`"
@@ -41,17 +41,18 @@ def prove_entry(ref: str, *, ledger: LedgerFile, genesis: Digest) -> Proof:
     note = ledger.checkpoint()
     if note is None:
         raise NotSignedYet("the ledger has no checkpoint", why="nobody signed how far it goes", mend=_SIGN)
-    chain, leaves = Chain(genesis, wanted=sizes_of(note)), []
-    entries = ledger.read()
-    for data in entries:
-        chain.extend(data)
+    chain, leaves, policies = new_chain(ledger, genesis, wanted=sizes_of(note)), [], set()
+    for data in entries_of(ledger):
+        link = chain.extend(data)
         leaves.append(leaf_hash(data))
+        policies |= {link.entry.index} if isinstance(link.entry, PolicyEntry) else set()
     index = _find(ref, state_after(chain.past))
     size = check_head(note, chain).checkpoint.size
     if index >= size:
         raise NotSignedYet(f"entry {index} is not signed for yet", why=f"the checkpoint is of {size}", mend=_SIGN)
-    policies = {link.entry.index for link in chain.past.links[:size] if isinstance(link.entry, PolicyEntry)}
-    needed = {place: entries[place] for place in {*policies, index}}
+    places = {index, *(place for place in policies if place < size)}
+    # why they may be read again: the leaves are of what was verified, and other bytes would not be under them.
+    needed = {place: ledger.read(place, place + 1)[0] for place in places}
     return make_proof(index, leaves[:size], needed, checkpoint=verified_lines(note, chain))
 
 

@@ -8,6 +8,7 @@ import base64
 import binascii
 import functools
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, Self
@@ -174,10 +175,13 @@ def claims_of(data: bytes) -> tuple[bytes, frozenset[str]]:
     """The payload of an envelope, and the keys that it says have signed; nothing of it is checked, nor its spelling.
 
     Raises:
-        MalformedRecord: The bytes are no envelope.
+        BadEnvelope: The bytes are no envelope.
     """
-    envelope = Envelope.glance(data)
-    return base64.b64decode(envelope.payload), frozenset(one.keyid for one in envelope.signatures)
+    try:
+        document = json.loads(data)  # why not as a record: a hundred thousand of them are read at once
+        return base64.b64decode(document["payload"]), frozenset(one["keyid"] for one in document["signatures"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BadEnvelope("this is not a signed envelope", why=repr(error)) from None
 
 
 def key_id_of(pem: str) -> str:
