@@ -34,7 +34,8 @@ class Gate(typer.core.TyperGroup):
         A model may be called `plan` or `selftest`: with `--to` it is meant.
         """
         first = next(iter(args), "")
-        is_word = first in self.commands and (first == "judge" or "--to" not in args)
+        is_judged = any(word.partition("=")[0] == "--to" for word in args)
+        is_word = first in self.commands and (first == "judge" or not is_judged)
         if args and not is_word and first not in ctx.help_option_names:
             args = ["judge", *args]
         return super().parse_args(ctx, args)

@@ -81,3 +81,8 @@ def test_a_gate_tests_itself_on_what_is_served(pinned: Scene) -> None:
 
     assert [False, False, False] == [rule["is_broken"] for rule in rules]
     assert "serves nothing yet" in pinned.done("gate", "selftest", "production", code=4)
+
+
+def test_a_model_is_meant_however_its_stage_is_written(pinned: Scene) -> None:
+    """`--to=staging` as well as `--to staging`."""
+    assert "nothing is called 'selftest'" in pinned.done("gate", "selftest", "--to=staging", code=2)

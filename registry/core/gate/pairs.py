@@ -90,7 +90,7 @@ def _p_value(question: Question, seen: Estimate, found: Significance, *, asked: 
     rule, looks, p_value = question.rule, question.gate.looks, found.p_value
     at = f"p = {words.small(p_value)}: {found.better:,} better, {found.worse:,} worse of {found.cases:,}; "
     at += f"{question.asked} is asked"
-    at += f", at each of {looks} looks a {looks}th of that." if looks > 1 else "."
+    at += f", shared among {looks} looks." if looks > 1 else "."
     verdict: Word = "pass" if question.holds(p_value * looks) else "fail"
     if verdict == "fail" and not found.could_have_shown:
         verdict = "inconclusive"
