@@ -128,7 +128,8 @@ def main() -> None:
 
 def stop(error: RegistryError) -> NoReturn:
     """Tell `error` and leave with its exit code."""
-    complain(error)
+    with suppress(OSError):  # why: where nothing can be said any more, the exit code still says it
+        complain(error)
     sys.exit(error.exit_code)
 
 

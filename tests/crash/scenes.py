@@ -115,7 +115,7 @@ def check(scene: Scene, before: Before, ended: Ended, victims: Victims) -> None:
         assert (0, "") == (again.code, again.err if again.code else ""), f"done again: {again.out}{again.err}"
     _check_state(scene, before, is_whole=True)
     assert is_done(scene), "done again, it is not so"
-    if len(after.entries) < len(look(scene).entries) or scene.verb in ("pin", "pull", "switch", "push", "fetch"):
+    if len(after.entries) < len(look(scene).entries) or scene.verb in ("pull", "switch", "push", "fetch"):
         _check_litter(scene)
 
 

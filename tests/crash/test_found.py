@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from git import Git
 
 from registry.adapters import durable
 from registry.adapters.hosts.copies import CopyUnreadable, keep_entries
@@ -15,10 +16,12 @@ from registry.adapters.hosts.directory import HostDirectory, SeenUnreadable
 from registry.adapters.hosts.record import open_book
 from registry.adapters.ledgers.memory import MemoryLedger
 from registry.adapters.ledgers.watched import MemoryUnreadable, WatchedLedger
+from registry.adapters.sources.git import GitCodebase, GitFailed
 from registry.adapters.stores.attic import Attic
 from registry.adapters.stores.directory import DirectoryStore
 from registry.adapters.stores.seen import Seen
 from registry.core.digest import digest_of
+from tests.pin.project import git_project
 
 
 class Waits(BaseException):
@@ -99,3 +102,19 @@ def test_a_directory_with_the_name_of_a_temporary_file_is_no_obstacle(tmp_path: 
     (tmp_path / "unfinished" / f".unfinished-{'0' * 16}").mkdir()
 
     assert digest_of(b"second") == store.put(b"second")
+
+
+@pytest.mark.parametrize("fault", ["exit 128", "kill -9 $$", "echo half"])
+def test_a_git_that_dies_is_told_and_is_no_answer(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by `failing call`, write: `pin` and `promote` fell over, or said that a committed gate file is not."""
+    project = git_project(tmp_path / "project")
+    project.write("gate.yaml", "a")
+    project.commit()
+    broken = tmp_path / "git"
+    broken.write_text(f'#!/bin/sh\ncase "$*" in *cat-file*) {fault}; exit 1;; esac\nexec git "$@"\n')
+    broken.chmod(0o755)
+    monkeypatch.setattr(Git, "GIT_PYTHON_GIT_EXECUTABLE", str(broken))
+    codebase = GitCodebase(project.root)
+    for ask in (codebase.head, lambda: codebase.committed("gate.yaml")):
+        with pytest.raises(GitFailed):
+            ask()

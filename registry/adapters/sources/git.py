@@ -43,7 +43,7 @@ class GitCodebase:
     def head(self) -> str:
         """The commit of the code, passing over commits that change nothing but `manifests/*.lock.json`."""
         with _explained("reading the last commit"):
-            if not self.repo.head.is_valid():
+            if not self._has_commit():
                 raise UsageError("there is no commit yet", mend="run `git commit`")
             commit = self.repo.head.commit
             while len(commit.parents) == 1 and self._only_locks(commit.hexsha):
@@ -66,11 +66,21 @@ class GitCodebase:
     def committed(self, path: str) -> bytes | None:
         """A file's bytes as of HEAD, by its path in the workspace; None if it is not committed."""
         with _explained(f"reading {path}"):
+            if not self._has_commit():
+                return None
             try:
                 blob = self.repo.head.commit.tree / f"{self._prefix()}{path}"
-            except (KeyError, ValueError):
+            except KeyError:
                 return None
             return bytes(blob.data_stream.read()) if blob.type == "blob" else None
+
+    def _has_commit(self) -> bool:
+        """Whether HEAD is a commit; a git that died is no answer."""
+        words = ("--verify", "--quiet", "HEAD^{commit}")
+        status, *_ = self.repo.git.rev_parse(*words, with_extended_output=True, with_exceptions=False)
+        if status not in (0, 1):
+            raise GitFailed("git failed at reading HEAD", why=f"it ended with {status}", mend="run `git fsck` there")
+        return bool(status == 0)
 
     def _hides_change(self, mark: str, path: str) -> bool:
         """Whether `ls-files -v` marks `path` as one that status does not look at, and it is not as git has it.
@@ -214,12 +224,12 @@ def _clone(url: str, scratch: Path) -> Any:
 
 @contextlib.contextmanager
 def _explained(doing: str) -> Iterator[None]:
-    """Translate GitPython's errors, with what git itself said."""
+    """Translate GitPython's errors, with what git itself said; of a git that died, GitPython says almost anything."""
     from git.exc import GitError
 
     try:
         yield
-    except GitError as error:
+    except (GitError, ValueError, LookupError, OSError) as error:
         said = " ".join(str(getattr(error, "stderr", "") or error).split())
         raise GitFailed(f"git failed at {doing}", why=said[:500]) from None
 
