@@ -1,5 +1,6 @@
 """What the faults found: each bug, and the test that finds it again. RELIABILITY.md lists them."""
 
+import errno
 import os
 import signal
 import sqlite3
@@ -20,7 +21,9 @@ from registry.adapters.sources.git import GitCodebase, GitFailed
 from registry.adapters.stores.attic import Attic
 from registry.adapters.stores.directory import DirectoryStore
 from registry.adapters.stores.seen import Seen
+from registry.cli import stop
 from registry.core.digest import digest_of
+from registry.errors import UsageError
 from tests.pin.project import git_project
 
 
@@ -118,3 +121,16 @@ def test_a_git_that_dies_is_told_and_is_no_answer(fault: str, tmp_path: Path, mo
     for ask in (codebase.head, lambda: codebase.committed("gate.yaml")):
         with pytest.raises(GitFailed):
             ask()
+
+
+def test_an_error_that_cannot_be_said_keeps_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by `failing call`, write: with a standard error that cannot be written to, every refusal was a crash."""
+
+    def broken(_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("registry.cli.complain", broken)
+    with pytest.raises(SystemExit) as ended:
+        stop(UsageError("anything"))
+
+    assert 2 == ended.value.code
