@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.crash import damage, disks, syscalls
+from tests.crash import damage, disks, names, outage, syscalls
+from tests.crash.power import drawn_state
 from tests.crash.scenes import VERBS, Scene, Stage, check, look
-from tests.crash.victim import Victims
+from tests.crash.victim import Ended, Victims
 
 Case = tuple[Any, ...]
 """What is done once: plain values, so that they can be sent, printed and done again."""
@@ -29,6 +30,7 @@ class Bench:
         self.stage = Stage(place / "scenes", self.victims)
         self._counts: dict[str, dict[str, int]] = {}
         self._right: dict[str, Any] = {}
+        self.recordings: dict[str, outage.Recorded] = {}
         self._number = 0
 
     def fresh(self, verb: str) -> Scene:
@@ -56,8 +58,16 @@ class Bench:
             self._right |= damage.right_answers(scene, self.victims, self.scratch())
         return self._right
 
+    def recorded(self, verb: str) -> outage.Recorded:
+        """What the verb asks of the system, and the disk before it."""
+        if verb not in self.recordings:
+            self.recordings[verb] = outage.record(self.fresh(verb))
+        return self.recordings[verb]
+
     def close(self) -> None:
         """Remove everything."""
+        for done in self.recordings.values():
+            done.close()
         self.victims.close()
         shutil.rmtree(self.place, ignore_errors=True)
 
@@ -118,6 +128,20 @@ def _kill_at_time(bench: Bench, verb: str, share: float) -> bool:
     return ended.code < 0
 
 
+def _cuts(bench: Bench, draw: random.Random) -> Iterator[Case]:
+    yield from ((verb, draw.randrange(2**32)) for _ in range(200) for verb in bench.verbs)
+
+
+def _cut_power(bench: Bench, verb: str, seed: int) -> bool:
+    done = bench.recorded(verb)
+    state = drawn_state(done.events, done.names, random.Random(seed))
+    scene = outage.restore(done, state, bench.scratch())
+    # why 0 where the caller was told: then it was acknowledged, and must be so.
+    check(scene, done.before, Ended(0 if state[2] else -9, "", "", 0.0), bench.victims)
+    shutil.rmtree(scene.parent)
+    return True
+
+
 def _short(bench: Bench, draw: random.Random) -> Iterator[Case]:
     yield from ((verb, draw.randrange(2**32)) for _ in range(20) for verb in bench.verbs)
 
@@ -159,6 +183,13 @@ def _fill(bench: Bench, disk: str, verb: str, level: float) -> bool:
     return done
 
 
+def _name(bench: Bench, place: str, text: str) -> bool:
+    scene = bench.fresh("pull" if place in ("reference", "place") else "promote")
+    was_let_in = names.name_it(scene, bench.victims, place, text)
+    shutil.rmtree(scene.parent)
+    return was_let_in
+
+
 ROOMS: Mapping[str, Room] = {
     "kill at a call": Room(
         "kill -9 before each call that changes a disk",
@@ -195,6 +226,14 @@ ROOMS: Mapping[str, Room] = {
         fast=8,
         full=300,
     ),
+    "power cut": Room(
+        "a disk as it may be after a power cut, by the weakest promises of POSIX",
+        _cuts,
+        _cut_power,
+        few=12,
+        fast=22,
+        full=660,
+    ),
     "short write": Room("every write takes only a part of its bytes", _short, _write_short, few=3, fast=4, full=110),
     "full disk": Room(
         "a disk of 3 MB without room, at 40 levels; then room is made",
@@ -204,6 +243,14 @@ ROOMS: Mapping[str, Room] = {
         fast=8,
         full=320,
         why_not=disks.WHY_NOT,
+    ),
+    "hostile name": Room(
+        "a name or a text of a stranger: control signs, bidi, traversal, devices, too long, not UTF-8",
+        lambda _, draw: names.cases(draw),
+        _name,
+        few=6,
+        fast=12,
+        full=len(names.TEXTS) * len(names.PLACES),
     ),
     "damaged file": Room(
         "one bit, one page, the length, the kind or the place of one file is wrong",

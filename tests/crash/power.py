@@ -7,6 +7,7 @@ does, so what survives it survives them all.
 """
 
 import os
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+
+CALLS = ("open", "write", "fsync", "link", "symlink", "rename", "unlink", "rmdir", "mkdir")
+"""The calls of `os` that are listened to."""
 
 Name = tuple[int, str]
 """A name: the inode of its directory, and the name there."""
@@ -46,6 +50,9 @@ class Told:
 
 
 Event = Names | Synced | Written | Told
+State = tuple[dict[Name, int], set[int], bool]
+"""The names, the torn inodes, and whether the caller was told."""
+
 Found = str | None
 """What lies at a path after a power cut: `whole`, `torn`, or None."""
 
@@ -60,7 +67,7 @@ class Recorder:
     @contextmanager
     def recording(self) -> Iterator[None]:
         """Listen to the calls of `os` that change a disk."""
-        wraps = {name: self._wrap(name) for name in ("open", "write", "fsync", "link", "rename", "unlink", "mkdir")}
+        wraps = {name: self._wrap(name) for name in CALLS}
         with patch.multiple(os, **wraps):
             yield
 
@@ -93,46 +100,77 @@ class Recorder:
     def _fsync(self, _: None, fd: int) -> None:
         self.events.append(Synced(os.fstat(fd).st_ino))
 
-    def _link(self, _: None, old: Any, new: Any, *, src_dir_fd: int, dst_dir_fd: int, follow_symlinks: bool) -> None:
-        inode = os.stat(new, dir_fd=dst_dir_fd, follow_symlinks=follow_symlinks).st_ino
+    def _link(
+        self,
+        _: None,
+        old: Any,
+        new: Any,
+        *,
+        src_dir_fd: int | None = None,
+        dst_dir_fd: int | None = None,
+        follow_symlinks: bool = True,
+    ) -> None:
+        inode = os.stat(new, dir_fd=dst_dir_fd, follow_symlinks=False).st_ino
         self.events.append(Names(((self._name(new, dst_dir_fd), inode),)))
 
-    def _rename(self, _: None, old: Any, new: Any, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+    def _symlink(self, _: None, target: Any, new: Any, *more: Any, dir_fd: int | None = None) -> None:
+        inode = os.stat(new, dir_fd=dir_fd, follow_symlinks=False).st_ino
+        self.events.append(Names(((self._name(new, dir_fd), inode),)))
+
+    def _rename(
+        self, _: None, old: Any, new: Any, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None
+    ) -> None:
         inode = os.stat(new, dir_fd=dst_dir_fd, follow_symlinks=False).st_ino
         self.events.append(Names(((self._name(new, dst_dir_fd), inode), (self._name(old, src_dir_fd), None))))
 
     def _unlink(self, _: None, path: Any, *, dir_fd: int | None = None) -> None:
         self.events.append(Names(((self._name(path, dir_fd), None),)))
 
+    def _rmdir(self, _: None, path: Any, *, dir_fd: int | None = None) -> None:
+        self.events.append(Names(((self._name(path, dir_fd), None),)))
+
     def _mkdir(self, _: None, path: Any, mode: int = 0o777) -> None:
         self.events.append(Names(((self._name(path, None), Path(path).stat().st_ino),)))
 
 
-def states(events: Sequence[Event], before: dict[Name, int]) -> Iterator[tuple[dict[Name, int], set[int], bool]]:
+def states(events: Sequence[Event], before: dict[Name, int]) -> Iterator[State]:
     """Every state that a cut after any of `events` may leave: the names, the torn inodes, whether the caller was told.
 
     `before` are the names that were durable at the start.
     """
     for cut in range(len(events) + 1):
         past = events[:cut]
-        certain, open_changes = _sorted_out(past)
-        torn = {
-            event.inode
-            for at, event in enumerate(past)
-            if isinstance(event, Written) and not _is_synced(past[at:], event.inode)
-        }
-        for chosen in product((False, True), repeat=len(open_changes)):
-            kept = {at for at, is_kept in zip(open_changes, chosen, strict=True) if is_kept} | certain
-            names = dict(before)
-            for at in sorted(kept):
-                event = past[at]
-                assert isinstance(event, Names)
-                for name, inode in event.changes:
-                    names.pop(name, None) if inode is None else names.__setitem__(name, inode)
-            yield names, torn, any(isinstance(event, Told) for event in past)
+        certain, unsure = _sorted_out(past)
+        for chosen in product((False, True), repeat=len(unsure)):
+            kept = {at for at, is_kept in zip(unsure, chosen, strict=True) if is_kept}
+            yield _state_of(past, before, kept | certain)
 
 
-def look(root: int, path: str, state: tuple[dict[Name, int], set[int], bool]) -> Found:
+def drawn_state(events: Sequence[Event], before: dict[Name, int], draw: random.Random) -> State:
+    """One of those states: a third have none of the changes that are not certain, a third all, the others some."""
+    past = events[: draw.randrange(len(events) + 1)]
+    certain, unsure = _sorted_out(past)
+    chance = draw.choice((0.0, 1.0, draw.random()))
+    return _state_of(past, before, {at for at in unsure if draw.random() < chance} | certain)
+
+
+def _state_of(past: Sequence[Event], before: dict[Name, int], kept: set[int]) -> State:
+    """The state in which of all changes of names those at `kept` have happened."""
+    names = dict(before)
+    for at in sorted(kept):
+        event = past[at]
+        assert isinstance(event, Names)
+        for name, inode in event.changes:
+            names.pop(name, None) if inode is None else names.__setitem__(name, inode)
+    torn = {
+        event.inode
+        for at, event in enumerate(past)
+        if isinstance(event, Written) and not _is_synced(past[at:], event.inode)
+    }
+    return names, torn, any(isinstance(event, Told) for event in past)
+
+
+def look(root: int, path: str, state: State) -> Found:
     """What lies at `path` below the directory with the inode `root`."""
     names, torn, _ = state
     inode: int | None = root

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from tests.crash.campaign import ROOMS, Bench, run_room
+from tests.crash.power import Synced
 
 SEED = int(os.environ.get("REGISTRY_FAULT_SEED", "1"))
 pytestmark = pytest.mark.slow
@@ -28,3 +30,14 @@ def test_no_fault_loses_what_was_acknowledged_or_shows_what_is_half_done(name: s
 
     assert [] == count.failures
     assert ROOMS[name].few == count.done
+
+
+def test_a_missing_fsync_would_be_found(bench: Bench) -> None:
+    """The same cuts of a promotion that syncs nothing must fail, or those above would prove nothing."""
+    done = bench.recorded("promote")
+    careless = [event for event in done.events if not isinstance(event, Synced)]
+    bench.recordings["promote"] = replace(done, events=careless)
+    failed = run_room("power cut", SEED, ROOMS["power cut"].few, bench).failures
+    bench.recordings["promote"] = done
+
+    assert failed

@@ -6,6 +6,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from registry.adapters.ledgers.directory import DirectoryLedger
 from registry.adapters.stores.directory import DirectoryStore
 from registry.core.digest import Digest
@@ -46,6 +48,18 @@ def test_two_promoters_of_one_stage_make_one_history(tmp_path: Path) -> None:
     assert [served[model] for model in models] == [letters.count("P") for letters in said]
     assert [len(letters) for letters in said] == [25, 25]
     assert len(state.entries) == 3 + sum(letters.count("P") for letters in said)
+
+
+@pytest.mark.slow
+def test_eight_promoters_of_one_stage_make_one_history(tmp_path: Path) -> None:
+    """200 tries, most of which lose: what was acknowledged is there once, in a line without a gap."""
+    desk, models, said = race(tmp_path, stages=("dev",) * 8, times=25)
+    generations = read(desk.ledger, desk.genesis).generations("dev")
+    served = Counter(one.manifest for one in generations)
+
+    assert [25] * 8 == [len(letters) for letters in said]
+    assert [letters.count("P") for letters in said] == [served[model] for model in models]
+    assert list(range(1, len(generations) + 1)) == [one.number for one in generations]
 
 
 def test_promoters_of_different_stages_do_not_stop_each_other(tmp_path: Path) -> None:
