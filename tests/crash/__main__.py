@@ -58,7 +58,8 @@ def main() -> None:
             found[name] = _run_suite(name, Path(place))
             _say(f"{name}: {found[name].done} tests, {len(found[name].failures)} failed")
     minutes = (time.monotonic() - began) / 60
-    text = _table(found, f"`python -m tests.crash --seed {asked.seed} --tier {asked.tier}`", minutes)
+    most = f" --most {asked.most}" if asked.most is not None else ""
+    text = _table(found, f"`python -m tests.crash --seed {asked.seed} --tier {asked.tier}{most}`", minutes)
     _say(text)
     if asked.write:
         _publish(text)

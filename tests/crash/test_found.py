@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -134,3 +135,13 @@ def test_an_error_that_cannot_be_said_keeps_its_exit_code(monkeypatch: pytest.Mo
         stop(UsageError("anything"))
 
     assert 2 == ended.value.code
+
+
+def test_each_bug_that_is_published_has_its_test() -> None:
+    """The table of RELIABILITY.md names tests that there are."""
+    root = Path(__file__).parents[2]
+    named = re.findall(r"`(?:test_\w+\.py::)?(test_\w+)`", (root / "docs" / "RELIABILITY.md").read_text())
+    tests = "".join(path.read_text() for path in (Path(__file__), root / "tests" / "cli" / "test_hostile.py"))
+
+    assert named
+    assert [] == [name for name in named if f"def {name}(" not in tests]
