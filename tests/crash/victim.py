@@ -123,7 +123,8 @@ def import_all() -> None:
 
     import registry
 
-    importlib.import_module("git")  # why: where the interpreter cannot read a module, it falls over, and so it should
+    for name in ("git", "cryptography.hazmat.backends.openssl.backend"):
+        importlib.import_module(name)  # why: where the interpreter cannot read a module it falls over, and so it should
     heavy = ("registry.training", "registry.adapters.engines", "registry.adapters.mirrors")
     for module in pkgutil.walk_packages(registry.__path__, "registry."):
         if not module.name.startswith(heavy) and not module.name.endswith("__main__"):
