@@ -130,7 +130,9 @@ def _import(
         mend = "say with --ran-as what the log calls it; a log of another model is then refused"
         raise UsageError("it is not said what the log calls the model", mend=mend)
     by_slice = {slice: task for task, slice in _pairs(tasks, "--slice").items()}
-    brought = project(context).import_evidence(logs, model, Said(ran_as, device, by_slice))
+    registry = project(context)
+    brought = registry.import_evidence(logs, model, Said(ran_as, device, by_slice))
+    _tell_newer(registry.newest_evidence(model), brought.digest)
     for name in brought.unused:
         talk(f"no slice of the suite asks for the task {name}; it is left out")
     for name in brought.unfilled:
@@ -150,11 +152,19 @@ def _import(
 def _canary(context: typer.Context, logs: list[Path], model: str, *, as_json: bool) -> None:
     if len(logs) != 1:
         raise UsageError("a canary is one file")
-    counted = project(context).import_canary(logs[0], model)
+    registry = project(context)
+    counted = registry.import_canary(logs[0], model)
+    _tell_newer(registry.newest_evidence(model), counted.digest)
     if as_json:
         data(document("registry.canary_imported/1", counted))
         return
     _show(counted)
+
+
+def _tell_newer(newest: str, brought: str) -> None:
+    """Say so where a gate would judge something else than what was brought."""
+    if newest != brought:
+        talk(f"this was brought before, and {newest} after it: a gate judges the newest")
 
 
 def _show(one: "Counted") -> None:

@@ -18,6 +18,8 @@ from registry.errors import Faults, RegistryError, UsageError, refuse
 Read = TypeVar("Read")
 
 MAX_BYTES = 1024 * 1024
+SHOWN = 40
+"""Of the known words so many are listed; a suite has thousands of cases."""
 _TYPED = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "timestamp")}
 _NULL = "tag:yaml.org,2002:null"
 _PLAIN = {*_TYPED, _NULL, *(f"tag:yaml.org,2002:{kind}" for kind in ("bool", "map", "seq", "merge", "value"))}
@@ -29,10 +31,11 @@ def nearest(word: str, known: Collection[str]) -> str:
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
-    """A mend that names the nearest known word, or lists all of them if none is near."""
+    """A mend that names the nearest known word, or lists them, up to `SHOWN`, if none is near."""
     if near := nearest(word, known):
         return f"did you mean {near!r}?"
-    return f"known: {', '.join(sorted(known))}" if known else ""
+    shown, rest = sorted(known)[:SHOWN], len(known) - SHOWN
+    return f"known: {', '.join(shown)}{f', and {rest:,} more' if rest > 0 else ''}" if known else ""
 
 
 @dataclass(slots=True)

@@ -97,6 +97,11 @@ class Importing(Place):
         labels = [(digest, Evidence.parse(self.store.get(digest))) for digest in state.evidence(manifest.digest)]
         return tuple(count(digest, label, suite, store=self.store) for digest, label in labels)
 
+    def newest_evidence(self, ref: str) -> str:
+        """The evidence of the model `ref` that a gate judges."""
+        state = self.state
+        return state.evidence(state.resolve(ref))[0]
+
     def _manifest(self, digest: str) -> "Manifest":
         from registry.core.digest import parse_digest
         from registry.core.manifest import Manifest

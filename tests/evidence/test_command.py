@@ -61,7 +61,13 @@ def test_from_a_log_to_a_verdict(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "canary.jsonl").write_bytes(data)
     shown = scene.done("evidence", "import", str(tmp_path / "canary.jsonl"), "--for", "assistant", "--canary")
 
+    later = write_canary(Watch(manifest=manifest, watched_ms=traffic.watched_ms + 1), traffic.lines())  # type: ignore[arg-type] # reason: plain JSON
+    (tmp_path / "later.jsonl").write_bytes(later)
+    scene.done("evidence", "import", str(tmp_path / "later.jsonl"), "--for", "assistant", "--canary")
+    again = scene.run("evidence", "import", str(tmp_path / "canary.jsonl"), "--for", "assistant", "--canary")
+
     assert "canary: 6,000 requests" in shown
+    assert "a gate judges the newest" in again.stderr
     assert "GO for staging" in scene.done("gate", "assistant", "--to", "staging")
     scene.done("verify")
 

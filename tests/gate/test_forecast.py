@@ -98,6 +98,17 @@ def test_a_point_is_counted_exactly() -> None:
     assert float(found.probability or 0) == pytest.approx(stats.binom.cdf(5, 100, 0.02), abs=1e-9)
 
 
+@pytest.mark.parametrize("rate", ["0.05", "0.06", "0.9"])
+def test_more_cases_do_not_help_a_model_that_is_over_the_cap(rate: str) -> None:
+    """A true rate of 0.06 passes a cap of 0.05 on few cases by luck, and on many hardly ever."""
+    rule = "ruleViolationRate(headache_redflags).point <= 0.05"
+    found = told(rule, Truth({"ruleViolationRate": Fraction(rate)}), 300)
+
+    assert found.needed is None
+    assert found.probability is not None
+    assert found.probability < Fraction(3, 5)
+
+
 def test_what_cannot_be_told_is_not_told() -> None:
     """How much a price varies is not known before it is measured; a rate below the bar never passes."""
     assert told("cost_per_1k_tokens_usd.point <= 0.02", Truth()).probability is None

@@ -325,3 +325,82 @@ def test_a_file_that_is_no_gate_is_refused(gate: bytes) -> None:
         check_gate(read_gate(gate), SUITE)
 
     assert 2 == caught.value.exit_code
+
+
+@pytest.mark.parametrize(("written", "line", "column"), [
+    ("- \"{rule}\"", 4, 22),
+    ("- {rule}", 4, 21),
+    ("- '{rule}'", 4, 22),
+    ("- &again \"{rule}\"", 4, 29),
+    ("- >-\n    {rule}", 5, 23),
+    ("- \"math_corre\\u0063t_rate(math_basics).point >= 0.9\"", 4, 27),
+    ("- \"math_correct_rate(\n   math_basics).point >= 0.9\"", 5, 4),
+    ("- no_regressions_on:\n  - division_hard\n  - 'math_basics'", 6, 6),
+])  # fmt: skip
+def test_the_caret_stands_under_the_word_however_yaml_spells_it(written: str, line: int, column: int) -> None:
+    """Quotes, anchors, escapes and folded lines take room in the file that they do not take in the rule."""
+    text = written.format(rule="math_correct_rate( math_basics ).point >= 0.9" if "{rule}" in written else "")
+    text = text.replace("( math", "(math").replace("basics )", "basics)")
+    (fault,) = faults_of(f"form: registry.gate/1\nstage: dev\nrules:\n{text}\n".encode())
+
+    assert (line, column) == (fault.line, fault.column)
+    assert "math_basics" == under_caret(fault).partition(")")[0]
+
+
+def test_a_doubled_quote_moves_the_caret_by_one() -> None:
+    """In YAML's single quotes a quote is written twice."""
+    (fault,) = faults_of(b"form: registry.gate/1\nstage: dev\nrules:\n- 'no_regressions_on: [''math_basic'', ''x'']'\n")
+
+    assert (4, "x") == (fault.line, fault.source[fault.column - 1])
+
+
+def test_what_is_wrong_with_one_rule_is_told_at_once_where_it_does_not_hang_together() -> None:
+    """A misspelt metric hides neither a misspelt slice nor the wrong side."""
+    found = faults_of(gate_of("math_corect_rate(math_basics).lower_ci <= 0.5"))
+
+    assert ["math_corect_rate", "math_basics)", "lower_ci"] == [under_caret(fault) for fault in found]
+
+
+@pytest.mark.parametrize(("rule", "mend"), [
+    ("aggregat.success@1.lower_ci >= 0.5", "did you mean 'aggregate'?"),
+    ("delt.success@1{division_hard}.point >= 0.07", "did you mean 'delta'?"),
+    ("canry.abandon_rate.point <= 0.05", "did you mean 'canary'?"),
+    ("no_regression_on: ['math_basic']", "write no_regressions_on: ['SLICE', …]"),
+    ("no_regressions_on ['math_basic']", "write no_regressions_on: ['SLICE', …]"),
+    ("format_pass_rate(math_basic, tag=<answer>).point >= 0.9", "expected a number or a quoted name"),
+])  # fmt: skip
+def test_the_first_word_is_corrected_too(rule: str, mend: str) -> None:
+    """The nearest word that may stand there is told."""
+    (fault,) = faults_of(gate_of(rule))
+
+    assert mend == fault.mend
+
+
+@pytest.mark.parametrize(("setting", "value", "word", "mend"), [
+    ("margins", "{math_basic: 0.01, division_hard: 5}", "5}", "it is a fraction of 1"),
+    ("weights", "{math_basic: 1/3, division_hard: 0.5}", "1/3", "it is a decimal number"),
+    ("attempts", "{math_basic: 3, division_hard: 0}", "0}", "it is a number from 1"),
+    ("attempts", "{math_basics: 3}", "math_basics:", "did you mean 'math_basic'?"),
+    ("guards", "{math_basic: [tag_pass_rate], division_hrd: [tag_pass_rate]}", "division_hrd:", "'division_hard'"),
+    ("margins", "{math_correct_rate(headache_redflags): 0.1}", "math_correct_rate", "did you mean"),
+    ("confidence", "95", "95", "such as 0.95"),
+    ("sides", "3", "3", "it is 1 or 2"),
+    ("method", "wald", "wald", "clopper_pearson or wilson"),
+    ("window", "N > 5k requests, 24h", ",", "';'"),
+])  # fmt: skip
+def test_a_setting_is_corrected_where_it_is_wrong(setting: str, value: str, word: str, mend: str) -> None:
+    """The caret stands under the one value of a mapping, and the mend says in words what is taken."""
+    faults = faults_of(gate_of(OFFLINE[3], **{setting: value}))
+    fault = next(one for one in faults if setting in one.source)
+
+    assert fault.source[fault.column - 1 :].startswith(word)
+    assert mend in fault.mend
+    assert "pattern" not in fault.mend
+
+
+def test_a_suggestion_is_never_what_was_written() -> None:
+    """`math_correct_rate` of a slice without numbers cannot be meant, and is not suggested."""
+    name = "math_correct_rate(headache_redflags)"
+    (fault,) = faults_of(gate_of(OFFLINE[3], margins=f"{{{name}: 0.1}}"))
+
+    assert name not in fault.mend

@@ -117,11 +117,34 @@ def _faults_of(placed: Placed, plan: Plan) -> Iterator[Fault]:
         case NoRegressions(slices=slices):
             yield from _protected_faults(slices, plan)
         case Comparison() as rule:
-            # why: each step needs the names of the one before; a misspelt metric should be told once, not five times.
-            for step in (_metric_faults, _slice_faults, _argument_faults, _statistic_faults, _number_faults):
-                if faults := list(step(rule, plan)):
-                    yield from faults
-                    return
+            yield from _comparison_faults(rule, plan)
+
+
+def _comparison_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
+    """The faults of the first step that finds any, and beside them what does not hang on it.
+
+    Each step needs the names of the one before: a misspelt metric should be told once, not five times.
+    """
+    steps = (_metric_faults, _slice_faults, _argument_faults, _statistic_faults, _number_faults)
+    found = next((faults for step in steps if (faults := list(step(rule, plan)))), [])
+    yield from found
+    told = {at for at, *_ in found}
+    beside = (*_stranger(rule, plan), *_wrong_side(rule)) if found else ()
+    yield from (fault for fault in beside if fault[0] not in told)
+
+
+def _stranger(rule: Comparison, plan: Plan) -> Iterator[Fault]:
+    if rule.slice is not None and rule.slice.text not in plan.slices:
+        what = f"there is no slice {rule.slice.text!r}"
+        yield rule.slice.at, what, did_you_mean(rule.slice.text, list(plan.slices))
+
+
+def _wrong_side(rule: Comparison) -> Iterator[Fault]:
+    statistic, comparator = rule.statistic, rule.comparator
+    if (statistic.text, comparator.text[0]) in {("lower_ci", "<"), ("upper_ci", ">"), ("p_value", ">")}:
+        other = {"lower_ci": "upper_ci", "upper_ci": "lower_ci", "p_value": "lower_ci"}[statistic.text]
+        what = f"{statistic.text} {comparator.text} is the wrong side: it would pass on little evidence"
+        yield statistic.at, what, f"compare {other}, or turn the comparison round"
 
 
 def metric_of(rule: Comparison) -> Metric:
@@ -162,8 +185,7 @@ def _slice_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
                 (f"write delta.{name}{{SLICE}}" if rule.scope == "delta" else f"write {name}(SLICE){other}"),
             )
     elif rule.slice.text not in plan.slices:
-        what = f"there is no slice {rule.slice.text!r}"
-        yield rule.slice.at, what, did_you_mean(rule.slice.text, list(plan.slices))
+        yield from _stranger(rule, plan)
     elif not metric.suits(plan.slices[rule.slice.text]):
         wanted = " or ".join(verifier for group in metric.verifiers for verifier in group)
         wanted = wanted or f"{metric.samples} samples of each case (`samples: {metric.samples}` in slice.yaml)"
@@ -218,10 +240,8 @@ def _statistic_faults(rule: Comparison, plan: Plan) -> Iterator[Fault]:
         yield statistic.at, f"{statistic.text} is not a statistic of this metric", f"known are {', '.join(known)}"
     elif comparator.text == "==" and statistic.text not in {"count", "n"}:
         yield comparator.at, "== is for counts", "a measured number is compared with <= or >="
-    elif (statistic.text, comparator.text[0]) in {("lower_ci", "<"), ("upper_ci", ">"), ("p_value", ">")}:
-        other = {"lower_ci": "upper_ci", "upper_ci": "lower_ci", "p_value": "lower_ci"}[statistic.text]
-        what = f"{statistic.text} {comparator.text} is the wrong side: it would pass on little evidence"
-        yield statistic.at, what, f"compare {other}, or turn the comparison round"
+    elif faults := list(_wrong_side(rule)):
+        yield from faults
     elif statistic.text == "p_value":
         yield from _p_value_faults(rule, plan)
     elif statistic.text.endswith("_ci") and metric_of(rule).kind == "quantile" and _has_repeats(rule, plan):
@@ -337,14 +357,15 @@ def _check_settings(file: GateFile, plan: Plan) -> bool:
     """Note the faults of names in settings; return whether the weights can be used."""
     _check_names(file, plan)
     gate, known = plan.gate, list(plan.slices)
-    for setting, margins in (("margin", [gate.margin]), ("margins", [*gate.margins.values()])):
-        if any(Fraction(margin) == 1 for margin in margins):
-            file.fault_in(setting, "a margin of 1 lets everything through", mend="a usual one is 0.02")
+    for setting, margins in (("margin", {"": gate.margin}), ("margins", gate.margins)):
+        for name in (name for name, margin in margins.items() if Fraction(margin) == 1):
+            file.fault_in(setting, "a margin of 1 lets everything through", key=name, mend="a usual one is 0.02")
     strangers = [name for name in gate.weights if name not in plan.slices]
     for name in strangers:
-        file.fault_in("weights", f"there is no slice {name!r}", mend=did_you_mean(name, known))
-    if any(Fraction(weight) <= 0 for weight in gate.weights.values()):
-        file.fault_in("weights", "a weight is above 0", mend="leave a slice out that should not count")
+        file.fault_in("weights", f"there is no slice {name!r}", key=name, mend=did_you_mean(name, known))
+    for name, weight in gate.weights.items():
+        if Fraction(weight) <= 0:
+            file.fault_in("weights", "a weight is above 0", key=name, mend="leave a slice out that should not count")
     if gate.weights and (total := sum(map(Fraction, gate.weights.values()))) != 1:
         file.fault_in("weights", f"the weights add up to {float(total):.9g}, not to 1")
     return not strangers and not any(Fraction(weight) <= 0 for weight in gate.weights.values())
@@ -357,13 +378,14 @@ def _check_names(file: GateFile, plan: Plan) -> None:
     for setting, names, plain in (("margins", gate.margins, known), ("minimum_n", gate.minimum_n, metrics)):
         for name in names:
             if not _is_target(name, plan) and not (find_metric(name) if setting == "minimum_n" else name in known):
-                targets = [*plain, *(f"{metric}({one})" for metric in metrics for one in known)]
+                pairs = [f"{metric}({one})" for metric in metrics for one in known]
+                targets = [*plain, *(pair for pair in pairs if _is_target(pair, plan))]
                 what = f"there is no {'metric' if setting == 'minimum_n' else 'slice'} or metric(slice) {name!r}"
-                file.fault_in(setting, what, mend=did_you_mean(name, targets))
+                file.fault_in(setting, what, key=name, mend=did_you_mean(name, targets))
     if isinstance(gate.attempts, dict):
         for name in gate.attempts:
             if name not in plan.slices:
-                file.fault_in("attempts", f"there is no slice {name!r}", mend=did_you_mean(name, known))
+                file.fault_in("attempts", f"there is no slice {name!r}", key=name, mend=did_you_mean(name, known))
 
 
 def _is_target(name: str, plan: Plan) -> bool:
@@ -377,12 +399,12 @@ def _check_guards(file: GateFile, plan: Plan) -> None:
     gate, known = plan.gate, list(plan.slices)
     for name, metrics in gate.guards.items():
         if name not in plan.slices:
-            file.fault_in("guards", f"there is no slice {name!r}", mend=did_you_mean(name, known))
+            file.fault_in("guards", f"there is no slice {name!r}", key=name, mend=did_you_mean(name, known))
             continue
         able = [key for key in known_metrics([plan.slices[name]]) if _can_guard(key, plan.slices[name])]
         for metric in metrics:
             if not _can_guard(metric, plan.slices[name]):
-                file.fault_in("guards", f"{metric!r} cannot guard {name}", mend=did_you_mean(metric, able))
+                file.fault_in("guards", f"{metric!r} cannot guard {name}", key=name, mend=did_you_mean(metric, able))
 
 
 def _can_guard(name: str, one: Slice) -> bool:

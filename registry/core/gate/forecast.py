@@ -125,6 +125,8 @@ def _needed(
     """How many cases let a rule pass with this chance, if a case is good at the rate `good` and `rate` is asked."""
     if rule.statistic.text == "count" or rule.scope == "canary":
         return None  # why: more cases make more of them go wrong, and a canary's window is what it is
+    if good <= rate:
+        return None  # why: at the threshold a point passes half of the time, beyond it ever less the more is seen
     if rule.statistic.text == "point":
         least = minimum_of(rule, metric, plan.gate)
         return _Search(lambda size: bar_of(rule, metric, size, plan.gate), good, least).needed(chance)

@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from registry.core.digest import Digest, digest_of
-from registry.core.gate.marked import Marked, Pairs, read_marked, text_start
+from registry.core.gate.marked import Marked, Pairs, Places, read_marked, text_places
 from registry.core.gate.rule import NoRegressions, Rule, RuleFault, Word, parse_rule, parse_window
 from registry.core.manifest import Decimal
 from registry.core.record import Record
@@ -66,11 +66,10 @@ class Gate(Record):
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A rule, and where its text begins in the file, counted from 0."""
+    """A rule, and where each letter of its text stands in the file."""
 
     rule: Rule
-    line: int
-    column: int
+    places: Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +83,14 @@ class GateFile:
 
     def fault(self, placed: Placed, at: int, what: str, *, mend: str = "") -> None:
         """Note a fault at offset `at` of a rule's text."""
-        self.marked.fault(placed.line, placed.column + at, what, mend=mend)
+        self.marked.fault(*placed.places[at], what, mend=mend)
 
-    def fault_in(self, setting: str, what: str, *, mend: str = "") -> None:
-        """Note a fault at a setting's value."""
-        self.marked.fault_at(self.settings[setting][1], what, mend=mend)
+    def fault_in(self, setting: str, what: str, *, key: str = "", mend: str = "") -> None:
+        """Note a fault at a setting's value or, where that is a mapping, at one of its keys."""
+        value = self.settings[setting][1]
+        pairs = value.value if isinstance(value, yaml.MappingNode) else ()
+        node = next((key_node for key_node, _ in pairs if key_node.value == key), value)
+        self.marked.fault_at(node, what, mend=mend)
 
 
 def read_gate(data: bytes, *, name: str = "the gate file", stage: str = "unnamed") -> GateFile:
@@ -109,7 +111,8 @@ def read_gate(data: bytes, *, name: str = "the gate file", stage: str = "unnamed
     marked = read_marked(data, name)
     found = _settings(marked)
     values = {key: read(marked, found[key][1]) for key, read in _SETTINGS.items() if key in found}
-    valid = {key: value for key, value in values.items() if _is_valid(marked, key, value, node=found[key][1])}
+    checked = {key: _valid(marked, key, value, node=found[key][1]) for key, value in values.items()}
+    valid = {key: value for key, value in checked.items() if value is not None}
     rules = _rules(marked, found)
     texts = [placed.rule.text for placed in rules]
     return GateFile(Gate.of({"stage": stage, **valid, "rules": texts}), rules, marked, found)
@@ -184,16 +187,42 @@ _SETTINGS: dict[str, Callable[[Marked, yaml.Node], Any]] = {
 }
 
 
+_WANTED = {
+    "form": "registry.gate/1",
+    "stage": "lower-case letters, digits and hyphens",
+    "confidence": "a number between 0.5 and 1, such as 0.95",
+    "sides": "1 or 2",
+    "method": "clopper_pearson or wilson",
+    "p": "exact or midp",
+    "margin": "a fraction of 1 with at most nine decimals, such as 0.02",
+    "margins": "a fraction of 1 with at most nine decimals, such as 0.02",
+    "weights": "a decimal number, such as 0.25",
+    "minimum_n": "a number from 1 to 1,000,000,000",
+    "attempts": "a number from 1 to 1,000,000",
+    "looks": "a number from 1 to 100",
+}
+
+
+def _valid(marked: Marked, key: str, value: Any, *, node: yaml.Node) -> Any:
+    """A value as far as its field takes it; each fault has its own place. None where nothing is left."""
+    if not isinstance(value, dict) or not isinstance(node, yaml.MappingNode):
+        return value if value is not None and _is_valid(marked, key, value, node=node) else None
+    places = {key_node.value: one for key_node, one in node.value}
+    valid = {name: one for name, one in value.items() if _is_valid(marked, key, {name: one}, node=places[name])}
+    # why: some of the weights would not add up to 1, and that is not what is wrong with them.
+    return None if key == "weights" and len(valid) < len(value) else valid
+
+
 def _is_valid(marked: Marked, key: str, value: Any, *, node: yaml.Node) -> bool:
-    """Check a value by its field, so that each fault has its own place."""
-    if value is None:
-        return False
+    """Check a value, or one of a mapping's, by its field."""
     field = Gate.model_fields[key]
     adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, key, *field.metadata])  # type: ignore[arg-type] # built at run time
     try:
         adapter.validate_python(value)
-    except ValidationError as error:
-        marked.fault_at(node, f"{key} cannot be {value!r}", mend=error.errors()[0]["msg"])
+    except ValidationError:
+        told = f"{key} of {next(iter(value))}" if isinstance(value, dict) else key
+        shown = next(iter(value.values())) if isinstance(value, dict) else value
+        marked.fault_at(node, f"{told} cannot be {str(shown)!r}", mend=f"it is {_WANTED[key]}")
         return False
     if key == "confidence" and not Fraction(1, 2) < Fraction(value) < 1:
         marked.fault_at(node, "confidence lies between 0.5 and 1, both excluded")
@@ -202,11 +231,10 @@ def _is_valid(marked: Marked, key: str, value: Any, *, node: yaml.Node) -> bool:
 
 
 def _is_window(marked: Marked, text: str, *, node: yaml.Node) -> bool:
-    line, column = text_start(node)
     try:
         parse_window(text)
     except RuleFault as fault:
-        marked.fault(line, column + fault.at, fault.what, mend=fault.mend)
+        marked.fault(*text_places(node)[fault.at], fault.what, mend=fault.mend)
         return False
     return True
 
@@ -214,14 +242,14 @@ def _is_window(marked: Marked, text: str, *, node: yaml.Node) -> bool:
 def _rules(marked: Marked, found: Pairs) -> tuple[Placed, ...]:
     """All rules, in file order; those with a typo are noted and left out."""
     nodes = marked.document.sequence(found["rules"][1]) if "rules" in found else ()
-    if not nodes:
+    if not nodes and not ("rules" in found and not isinstance(found["rules"][1], yaml.SequenceNode)):
         # why: a list of no rules would let everything through.
         marked.fault_at(found["rules"][0] if "rules" in found else marked.document.root, "there are no rules")
     rules: list[Placed] = []
     for node in nodes:
         placed = _rule(marked, node)
         if placed is not None and placed.rule.text in {one.rule.text for one in rules}:
-            marked.fault(placed.line, placed.column, "this rule stands here twice")
+            marked.fault(*placed.places[0], "this rule stands here twice")
         elif placed is not None:
             rules.append(placed)
     return tuple(rules)
@@ -232,11 +260,11 @@ def _rule(marked: Marked, node: yaml.Node) -> Placed | None:
         return _unquoted_rule(marked, node)
     if (text := _text(marked, node)) is None:
         return None
-    line, column = text_start(node)
+    places = text_places(node)
     try:
-        return Placed(parse_rule(text), line, column)
+        return Placed(parse_rule(text), places)
     except RuleFault as fault:
-        marked.fault(line, column + fault.at, fault.what, mend=fault.mend)
+        marked.fault(*places[fault.at], fault.what, mend=fault.mend)
         return None
 
 
@@ -247,14 +275,15 @@ def _unquoted_rule(marked: Marked, node: yaml.MappingNode) -> Placed | None:
         marked.fault_at(node, "a rule is one quoted line", mend="only no_regressions_on may stand without quotes")
         return None
     key, value = found["no_regressions_on"]
-    line, column = key.start_mark.line, key.start_mark.column
-    words = []
-    for item in marked.document.sequence(value):
-        if (text := _text(marked, item)) is not None:
-            at_line, at_column = text_start(item)
-            words.append(Word(text, at_column - column if at_line == line else 0))
-    if not words:
-        marked.fault_at(value, "no_regressions_on names no slice")
+    items = [item for item in marked.document.sequence(value) if marked.document.text(item) is not None]
+    if not items:
+        if isinstance(value, yaml.SequenceNode) and not value.value:
+            marked.fault_at(value, "no_regressions_on names no slice")
         return None
-    names = ", ".join(f"'{word.text}'" for word in words)
-    return Placed(NoRegressions(f"no_regressions_on: [{names}]", tuple(words)), line, column)
+    text, places, words = "no_regressions_on: [", list(text_places(key)[:1] * 20), []
+    for item in items:
+        words.append(Word(item.value, len(text) + 1))
+        text += f"'{item.value}', "
+        places += [places[0], *text_places(item)[:-1], *places[:1] * 3]
+    text = text.removesuffix(", ") + "]"
+    return Placed(NoRegressions(text, tuple(words)), tuple(places))

@@ -1,5 +1,6 @@
 """A gate file under reading: the house's strict YAML, with a caret under each fault."""
 
+import re
 from dataclasses import dataclass
 
 import yaml
@@ -9,6 +10,8 @@ from registry.errors import Faults, RegistryError, UsageError
 
 Pairs = dict[str, tuple[yaml.Node, yaml.Node]]
 """A mapping's key and value nodes, by key."""
+Places = tuple[tuple[int, int], ...]
+"""Line and column of each letter of a text, counted from 0, and of its end."""
 
 
 class GateFault(UsageError):
@@ -73,6 +76,41 @@ def read_marked(data: bytes, name: str) -> Marked:
     return Marked(document, tuple(data.decode().splitlines()))
 
 
-def text_start(node: yaml.Node) -> tuple[int, int]:
-    """Where a scalar's text begins, behind its quote, counted from 0."""
-    return node.start_mark.line, node.start_mark.column + (1 if getattr(node, "style", None) in {"'", '"'} else 0)
+_QUOTES = ("'", '"')
+_NAMED = re.compile(r"([&!]\S*\s+)+")
+_FOLD = re.compile(r"[ \t]*\r?\n\s*")
+_ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|[^\n])")
+_BLOCK = re.compile(r"[|>][^\n]*\n[ \n]*")
+
+
+def text_places(node: yaml.Node) -> Places:
+    """Where each letter of a scalar's text stands in the file, and where it ends.
+
+    Quotes, `''` for one quote, escapes, and lines that YAML folds into one take more room in the file than in the text.
+    """
+    mark, style = node.start_mark, getattr(node, "style", None)
+    raw = str(mark.buffer)[mark.pointer : node.end_mark.pointer]
+    at = named.end() if (named := _NAMED.match(raw)) else 0
+    at = block.end() if style in ("|", ">") and (block := _BLOCK.match(raw, at)) else at + (style in _QUOTES)
+    places = [_moved((mark.line, mark.column), raw[:at])]
+    for letter in node.value:
+        end = _behind(raw, at, letter, style=style)
+        places.append(_moved(places[-1], raw[at:end]))
+        at = end
+    return tuple(places)
+
+
+def _moved(place: tuple[int, int], over: str) -> tuple[int, int]:
+    """The place behind a piece of the file that begins at `place`."""
+    line, column = place
+    *lines, last = over.split("\n")
+    return line + len(lines), len(last) + (0 if lines else column)
+
+
+def _behind(raw: str, at: int, letter: str, *, style: str | None) -> int:
+    """Where the letter that stands at `at` ends in the file."""
+    if letter == " " and (fold := _FOLD.match(raw, at)):
+        return fold.end()
+    if style == '"' and (escape := _ESCAPE.match(raw, at)):
+        return escape.end()
+    return at + (2 if style == "'" and letter == "'" else 1)

@@ -151,7 +151,7 @@ def known_metrics(slices: Sequence[Slice]) -> list[str]:
     quantiles = [f"{base}_{q}{'_ms' * (base == 'latency')}" for base in _READS for q in ("median", "p50", "p95", "p99")]
     most = max((one.samples for one in slices), default=1)
     of_verifiers = [f"{name}_{word}_rate" for name in verifiers for word in ("pass", "fail")]
-    return [*METRICS, *quantiles, *of_verifiers, *(f"success@{k}" for k in range(2, most + 1))]
+    return list(dict.fromkeys([*METRICS, *quantiles, *of_verifiers, *(f"success@{k}" for k in range(2, most + 1))]))
 
 
 CANARY: dict[str, Metric] = {

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Literal
 
-from registry.core.document import did_you_mean
+from registry.core.document import did_you_mean, nearest
 from registry.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Scope = Literal["slice", "aggregate", "delta", "canary"]
 STATISTICS = ("point", "lower_ci", "upper_ci", "p_value", "count", "n")
+_PROTECTS = "no_regressions_on"
 _SCOPES: dict[str, Scope] = {"aggregate": "aggregate", "delta": "delta", "canary": "canary"}
 _WORDS = {
     "NAME": "a name",
@@ -38,6 +39,9 @@ _WORDS = {
     "RSQB": "']'",
     "LBRACE": "'{'",
     "RBRACE": "'}'",
+    "SEMICOLON": "';'",
+    "MORETHAN": "'>'",
+    "REQUESTS": "requests",
 }
 
 
@@ -158,8 +162,12 @@ def _fault_of(text: str, error: "UnexpectedInput") -> RuleFault:
     wanted: set[str] = set()
     for known in ("accepts", "expected", "allowed"):
         wanted = wanted or set(getattr(error, known, None) or ())
-    if "STAT" in wanted or (token is not None and token.type == "CMP"):
+    if "STAT" in wanted or (token is not None and token.type == "CMP" and "DOT" in wanted):
         return _statistic_fault(text, at)
+    first = _word_at(text, 0)
+    if "DOT" in wanted and text[at : at + 1] in set(":[") and nearest(first, [_PROTECTS]):
+        mend = f"write {_PROTECTS}: ['SLICE', …]"
+        return RuleFault(f"{first!r} cannot stand before {text[at]!r}", at=0 if first != _PROTECTS else at, mend=mend)
     met = "the rule ends here" if at >= len(text) else f"{_word_at(text, at)!r} cannot stand here"
     return RuleFault(met, at=at, mend="expected " + " or ".join(sorted(_WORDS.get(name, name) for name in wanted)))
 
@@ -207,6 +215,8 @@ def _comparison(text: str, tree: "Tree[Token]") -> Comparison:
     words = [_word(token) for token in _tokens(path)]
     scope = _SCOPES.get(words[0].text, "slice") if len(words) > 1 else "slice"
     names = words[1:] if scope != "slice" else words
+    if scope == "slice" and len(words) > 1 and (meant := nearest(words[0].text, list(_SCOPES))):
+        raise RuleFault(f"nothing is called {words[0].text!r}", at=words[0].at, mend=f"did you mean {meant!r}?")
     metric = Word(".".join(word.text for word in names), names[0].at)
     _check_brackets(scope, middle[0] if middle else None, metric)
     slice_name, arguments = _bracketed(middle[0]) if middle else (None, ())
