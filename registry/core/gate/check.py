@@ -24,6 +24,7 @@ from registry.core.gate.metric import (
 from registry.core.gate.power import least_to_pass
 from registry.core.gate.rule import Comparison, NoRegressions, Word
 from registry.core.gate.sample import Hits
+from registry.core.gate.settings import note_settings
 from registry.core.heldout.suite import Slice, Suite
 
 Fault = tuple[int, str, str]
@@ -96,7 +97,7 @@ def plan_of(file: GateFile, suite: Suite) -> Plan:
 
 def _note_names(file: GateFile, plan: Plan) -> bool:
     """Note everything that is wrong whatever the number of cases; return whether the weights can be used."""
-    weights_are_known = _check_settings(file, plan)
+    weights_are_known = note_settings(file, plan.slices)
     _check_asks(file)
     for placed in file.rules:
         for at, what, mend in _faults_of(placed, plan):
@@ -351,63 +352,3 @@ def _protected_faults(slices: tuple[Word, ...], plan: Plan) -> Iterator[Fault]:
         elif word.text in seen:
             yield word.at, f"the slice {word.text!r} stands here twice", ""
         seen.add(word.text)
-
-
-def _check_settings(file: GateFile, plan: Plan) -> bool:
-    """Note the faults of names in settings; return whether the weights can be used."""
-    _check_names(file, plan)
-    gate, known = plan.gate, list(plan.slices)
-    for setting, margins in (("margin", {"": gate.margin}), ("margins", gate.margins)):
-        for name in (name for name, margin in margins.items() if Fraction(margin) == 1):
-            file.fault_in(setting, "a margin of 1 lets everything through", key=name, mend="a usual one is 0.02")
-    strangers = [name for name in gate.weights if name not in plan.slices]
-    for name in strangers:
-        file.fault_in("weights", f"there is no slice {name!r}", key=name, mend=did_you_mean(name, known))
-    for name, weight in gate.weights.items():
-        if Fraction(weight) <= 0:
-            file.fault_in("weights", "a weight is above 0", key=name, mend="leave a slice out that should not count")
-    if gate.weights and (total := sum(map(Fraction, gate.weights.values()))) != 1:
-        file.fault_in("weights", f"the weights add up to {float(total):.9g}, not to 1")
-    return not strangers and not any(Fraction(weight) <= 0 for weight in gate.weights.values())
-
-
-def _check_names(file: GateFile, plan: Plan) -> None:
-    gate, known = plan.gate, list(plan.slices)
-    _check_guards(file, plan)
-    metrics = known_metrics(plan.suite.slices)
-    for setting, names, plain in (("margins", gate.margins, known), ("minimum_n", gate.minimum_n, metrics)):
-        for name in names:
-            if not _is_target(name, plan) and not (find_metric(name) if setting == "minimum_n" else name in known):
-                pairs = [f"{metric}({one})" for metric in metrics for one in known]
-                targets = [*plain, *(pair for pair in pairs if _is_target(pair, plan))]
-                what = f"there is no {'metric' if setting == 'minimum_n' else 'slice'} or metric(slice) {name!r}"
-                file.fault_in(setting, what, key=name, mend=did_you_mean(name, targets))
-    if isinstance(gate.attempts, dict):
-        for name in gate.attempts:
-            if name not in plan.slices:
-                file.fault_in("attempts", f"there is no slice {name!r}", key=name, mend=did_you_mean(name, known))
-
-
-def _is_target(name: str, plan: Plan) -> bool:
-    """Whether `name` is a `metric(slice)` that can be asked."""
-    metric, bracket, one = name.removesuffix(")").partition("(")
-    found = find_metric(metric) if bracket and name.endswith(")") else None
-    return found is not None and one in plan.slices and found.suits(plan.slices[one])
-
-
-def _check_guards(file: GateFile, plan: Plan) -> None:
-    gate, known = plan.gate, list(plan.slices)
-    for name, metrics in gate.guards.items():
-        if name not in plan.slices:
-            file.fault_in("guards", f"there is no slice {name!r}", key=name, mend=did_you_mean(name, known))
-            continue
-        able = [key for key in known_metrics([plan.slices[name]]) if _can_guard(key, plan.slices[name])]
-        for metric in metrics:
-            if not _can_guard(metric, plan.slices[name]):
-                file.fault_in("guards", f"{metric!r} cannot guard {name}", key=name, mend=did_you_mean(metric, able))
-
-
-def _can_guard(name: str, one: Slice) -> bool:
-    """Whether no_regressions_on can watch a metric on a slice: a rate that some of its verifiers feed."""
-    metric = find_metric(name)
-    return metric is not None and metric.kind in PAIRED and bool(metric.verifiers) and metric.suits(one)
