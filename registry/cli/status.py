@@ -33,7 +33,7 @@ def _row(serving: "Serving") -> tuple[str, ...]:
     refusals = str(serving.refusals or "-")
     if (now := serving.generation) is None:
         return (serving.stage, "-", "-", "-", "-", "-", "-", refusals, "serves nothing yet")
-    basis = f"rollback to {now.target}" if now.target else f"{now.basis}: {now.answer}"
+    basis = f"rollback to {now.target}" if now.target else f"{now.basis}: {now.answer or 'approved'}"
     model = serving.model or "-"
     return (
         serving.stage,

@@ -29,7 +29,8 @@ def roots(state: State, retention: Retention, *, now: datetime) -> Iterator[Root
       evidence, verdicts and gate files.
     - Of each stage: the last releases, and what as many rollbacks would bring back. All of a stage on hold.
     - What is about to be decided: the newest manifest of each name; any that was registered within the grace, was
-      approved after the stage's last promotion, or has a waiver that has not expired; none that was revoked.
+      approved after the stage's last promotion (or ever, where a rollback may go to any approved one), or has a waiver
+      that has not expired; none that was revoked.
     - Artefacts: the newest of each role and name, and any that was registered within the grace.
     """
     for link in state.entries:
@@ -98,8 +99,9 @@ def _young(state: State, since: str) -> Iterator[tuple[str, Digest]]:
 def _approved(state: State) -> Iterator[tuple[str, Digest]]:
     for stage, manifest in state.votes:
         approvals = state.approvals(stage, manifest)
-        promoted = max((one.index for one in state.generations(stage) if one.target is None), default=-1)
-        if approvals and approvals[-1].entry.index > promoted:
+        promoted = max((one.index for one in state.generations(stage) if one.basis != "rollback"), default=-1)
+        is_way_back = state.policy.takes_any_approved(stage)
+        if approvals and (is_way_back or approvals[-1].entry.index > promoted):
             yield f"it is approved for {stage}, by entry {approvals[-1].entry.index}", manifest
 
 

@@ -67,6 +67,11 @@ def _policy(policy: Policy) -> Iterator[Finding]:
         yield Finding("note", "each root key alone can change the policy", "raise the threshold of root to 2")
     for stage in policy.stages:
         yield from _stage(policy, stage)
+    for stage in filter(policy.takes_any_approved, policy.stages):
+        what = f"a rollback of {stage} may go to any manifest that is approved for it: no gate is asked"
+        yield Finding(
+            "note", what, "take `any-approved` out of rollback_targets, unless you meant it (`registry policy`)"
+        )
     for kind in (policy.formats.allow or ()) if policy.formats else ():
         yield Finding("note", f"models may have {kind} files, which run code when they are loaded")
 

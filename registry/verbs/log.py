@@ -161,7 +161,7 @@ def _what(entry: Entry) -> str:
 
 def _instead(entry: Promote | Rollback) -> str:
     if isinstance(entry, Rollback):
-        return f", back to generation {entry.target}"
+        return f", back to generation {entry.target}" if entry.target else ", approved and never served there before"
     return f" instead of {short(entry.replaces)}" if entry.replaces else ", its first"
 
 

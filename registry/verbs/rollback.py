@@ -1,4 +1,7 @@
-"""Go back: let a stage serve again what it served before, proven byte by byte before the switch."""
+"""Go back: let a stage serve again what it served before, proven byte by byte before the switch.
+
+Where the policy says so it may also go to what was approved for the stage, and never served by it.
+"""
 
 from dataclasses import dataclass
 
@@ -7,13 +10,15 @@ from registry.core.ledger.entry import Rollback
 from registry.core.ledger.past import Generation
 from registry.core.ledger.policy import promoter
 from registry.core.ledger.retreat import Retreat, Target, retreat
-from registry.core.ledger.text import moment_of
 from registry.core.ledger.views import State
+from registry.core.manifest import Manifest
 from registry.errors import ConflictError, UsageError
 from registry.ports import Clock, LedgerFile, Signer, Store
-from registry.verbs.append import append, check_role
+from registry.verbs.admit import check_approved, check_order, check_sound
+from registry.verbs.append import append, check_role, stamp
 from registry.verbs.prove import Proof, prove
 from registry.verbs.reading import read
+from registry.verbs.screen import screen
 
 
 class StageMoved(ConflictError):
@@ -35,10 +40,14 @@ class RolledBack:
 
 @dataclass(frozen=True, slots=True)
 class Drilled:
-    """A rollback that was not done, and could be: from `before` to `target`, of which everything was read."""
+    """A rollback that was not done, and could be: from `before` to `manifest`, of which everything was read.
+
+    `target` is the generation that served it; None where none did.
+    """
 
     before: Generation
-    target: Generation
+    manifest: Digest
+    target: Generation | None
     proof: Proof
     passed: tuple[Generation, ...] = ()
 
@@ -58,7 +67,8 @@ def rollback(
     """Let `stage` serve an earlier manifest again, as a new generation.
 
     Every blob of it is read and hashed first; if one is missing or damaged, nothing changes. It needs no gate, no
-    approvals and no network, and works on a stage that is on hold: what is gone back to was allowed once.
+    approvals and no network, and works on a stage that is on hold: what is gone back to was allowed once. What the
+    stage never served, where the policy takes any approved manifest, needs all that a promotion does but the gate.
 
     Args:
         stage: Where.
@@ -74,6 +84,8 @@ def rollback(
     Raises:
         NothingBefore: The stage served nothing else before, or serves that already.
         RevokedTarget: The generation that was named is revoked; also if that happened while we were at work.
+        NeverServed: The stage never served the manifest, and the policy does not let it go elsewhere.
+        NotRegistered, ModelRevoked, SkipsStage, NotApproved, RunsCode: As `promote`, of what it never served.
         Damaged: A part of the target is missing or not what it was; it is named.
         StageMoved: The stage serves something else than when we began; look again before you go back.
         NotYours: The policy does not let the signer do it.
@@ -85,19 +97,15 @@ def rollback(
 
     def decide(now: State) -> Rollback:
         _check_unmoved(now, way.before)
-        retreat(now, stage, way.target.number)  # why again: it may have been revoked meanwhile
+        # why again: it may have been revoked meanwhile, or lost an approval.
+        again = _way(now, stage, way.target.number if way.target else way.manifest, signer=signer)
+        _screen(again, now, store)
         return Rollback(
-            index=now.next_index,
-            previous=now.head.digest,
-            stage=stage,
-            stage_previous=now.tips.get(stage),
-            actor=actor,
-            at=moment_of(clock.now()),
-            reason=reason,
-            manifest=way.target.manifest,
+            **stamp(now, clock=clock, actor=actor, reason=reason, stage=stage),
+            manifest=again.manifest,
             generation=len(now.generations(stage)) + 1,
             replaces=way.before.manifest,
-            target=way.target.number,
+            target=again.target.number if again.target else None,
         )
 
     after = append(decide, ledger=ledger, genesis=genesis, signer=signer).state
@@ -110,16 +118,33 @@ def drill(
     """Do everything of a rollback but the switch: choose, ask whether the key may, and read and hash every blob.
 
     Raises:
-        NothingBefore, RevokedTarget, Damaged, NotYours, UsageError: As `rollback`.
+        NothingBefore, RevokedTarget, NeverServed, NotApproved, Damaged, NotYours, UsageError: As `rollback`.
     """
     way, proof = _ready(read(ledger, genesis), stage, to, store=store, signer=signer)
-    return Drilled(way.before, way.target, proof, way.passed)
+    return Drilled(way.before, way.manifest, way.target, proof, way.passed)
 
 
 def _ready(state: State, stage: str, to: Target, *, store: Store, signer: Signer) -> tuple[Retreat, Proof]:
+    way = _way(state, stage, to, signer=signer)
+    proof = prove(way.manifest, store=store)
+    _screen(way, state, store)
+    return way, proof
+
+
+def _way(state: State, stage: str, to: Target, *, signer: Signer) -> Retreat:
+    """The way back that the ledger allows to the signer."""
     way = retreat(state, stage, to)
     check_role(promoter(stage), f"roll {stage} back", state=state, signer=signer)
-    return way, prove(way.target.manifest, store=store)
+    if way.target is None:
+        check_sound(state, way.manifest)
+        check_order(state, stage, way.manifest)
+        check_approved(state, stage, way.manifest, promoter=signer.key_id)
+    return way
+
+
+def _screen(way: Retreat, state: State, store: Store) -> None:
+    if way.target is None:  # why not what was served: it was let in once, and on-call must not wait for an exemption
+        screen(Manifest.parse(store.get(way.manifest)), policy=state.policy, store=store)
 
 
 def _check_unmoved(now: State, before: Generation) -> None:

@@ -68,23 +68,29 @@ class Deciding(Judging, Mirroring):
             bootstrap(verdict.candidate, stage, verdict=verdict, store=self.store, reason=reason, **self.doors)
         )
 
-    def rollback(self, stage: str, *, reason: str, to: "Target | None" = None) -> "RolledBack":
+    def rollback(self, stage: str, *, reason: str, to: "int | datetime | str | None" = None) -> "RolledBack":
         """Let `stage` serve an earlier manifest again, proven byte by byte before the switch.
 
-        `to` is a generation, a time, `previous` or `last-good`; the one before if it is None.
+        `to` is a generation, a time, `previous`, `last-good` or the name of a model; the one before if it is None.
         """
         from registry.verbs.rollback import rollback
 
-        to = "previous" if to is None else to
-        return self.reflected(rollback(stage, reason=reason, to=to, store=self.store, **self.doors))
+        return self.reflected(rollback(stage, reason=reason, to=self._target(to), store=self.store, **self.doors))
 
-    def drill(self, stage: str, *, to: "Target | None" = None) -> "Drilled":
+    def drill(self, stage: str, *, to: "int | datetime | str | None" = None) -> "Drilled":
         """Do everything of a rollback but the switch."""
         from registry.verbs.rollback import drill
 
         genesis, signer = self.settings.genesis, self.signer
-        to = "previous" if to is None else to
-        return drill(stage, to=to, ledger=self.ledger, genesis=genesis, store=self.store, signer=signer)
+        target = self._target(to)
+        return drill(stage, to=target, ledger=self.ledger, genesis=genesis, store=self.store, signer=signer)
+
+    def _target(self, to: "int | datetime | str | None") -> "Target":
+        if to is None or to == "previous":
+            return "previous"
+        if to == "last-good":
+            return "last-good"
+        return self.state.resolve(to) if isinstance(to, str) else to
 
     def approve(self, ref: str, stage: str, *, reason: str | None = None) -> "Decided":
         """Say with your key that `stage` may serve the model `ref`."""

@@ -73,3 +73,38 @@ def test_two_people_agree(pinned: Scene) -> None:
     assert "1 of 1 approvals" in pinned.done("approve", "new", "--to", "staging", REGISTRY_KEY=bob)
     pinned.done("promote", "new", "--to", "staging")
     assert "clean" in pinned.done("verify")
+
+
+def test_a_stage_goes_back_to_what_it_never_served_where_the_policy_lets_it(pinned: Scene) -> None:
+    """By default it does not; with `any-approved` it takes an approval by somebody else, and says so."""
+    pinned.done("promote", "new", "--to", "staging")
+    pinned.done("promote", "new", "--to", "production", "--bootstrap", "--reason", "first")
+    back = ("rollback", "production", "--to", "old", "--reason", "it lies")
+    assert "production never served" in pinned.done(*back, code=3)
+    assert "nothing is called" in pinned.done("rollback", "production", "--to", "odl", "--drill", code=2)
+    assert "generation 1" in pinned.done("rollback", "staging", "--to", "old", "--drill")
+    assert "generations 1 to 1" in pinned.done("rollback", "production", "--to", "-1", "--drill", code=2)
+
+    pinned.done("key", "new", "bob")
+    bob = pinned.root.parent / "config/lockstep/keys/bob"
+    shown = pinned.done("policy", "show").replace("keys:\n", f"keys:\n  bob: {bob}.pub\n")
+    targets = "rollback_targets: {production: any-approved}\n"
+    pinned.write("policy.yaml", targets + shown.replace("\n  root:", "\n  approver:production: [bob]\n  root:"))
+    assert "rollbacks of production" in pinned.done("policy", "propose", "policy.yaml")
+    pinned.done("policy", "apply", "policy-change.json")
+    assert "production: any-approved" in pinned.done("policy", "show")
+    assert "a rollback of production may go to any" in pinned.done("doctor", code=3)
+    assert "0 of 1 approvals" in pinned.done(*back, code=3)
+    pinned.done("approve", "old", "--to", "production", REGISTRY_KEY=f"{bob}.pem")
+    assert "approved, and never served there before" in pinned.done(*back[:4], "--drill")
+    assert "production is now generation 2" in pinned.done(*back)
+
+    assert "rollback: approved" in pinned.done("status")
+    assert "no gate let it in" in pinned.done("at", "production", "--time", "2999-01-01")
+    assert "approved and never served there before" in pinned.done("log", "production")
+    settings = (pinned.root / "registry.toml").read_text()
+    pinned.write("registry.toml", f'{settings}\n[mirrors]\nname = "assistant"\ngit = true\n')
+    pinned.done("mirror", "--repair")
+    pinned.done("mirror", "--check")
+    pinned.done("pull", "production", str(pinned.root.parent / "host"))
+    assert "clean" in pinned.done("verify")

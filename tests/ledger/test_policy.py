@@ -73,7 +73,14 @@ def test_what_is_shown_can_be_read_again() -> None:
     both = Role(keys=tuple(sorted((ALICE.key_id, CAROL.key_id))), threshold=2)
     roles = dict.fromkeys(("root", "registrar", "promoter:dev", "promoter:live", "approver:live", "waiver:dev"), both)
     formats = Formats(allow=("python",), exempt=(digest_of(b"x"),))
-    policy = Policy(stages=("dev", "live"), after={"live": "dev"}, keys=keys, roles=roles, formats=formats)
+    policy = Policy(
+        stages=("dev", "live"),
+        after={"live": "dev"},
+        keys=keys,
+        roles=roles,
+        formats=formats,
+        rollback_targets={"live": "any-approved", "dev": "previously-live"},
+    )
 
     assert policy == edited(policy)
 
@@ -91,6 +98,9 @@ def test_what_is_shown_can_be_read_again() -> None:
     ("keys:", f"keys:\n  bob: {ALICE.key_id}", "two names"),
     ("keys:", "keys:\n  bob: {key: bob.pub, revoked_from_index: soon}", "now"),
     ("root: [alice]", "root: []", "keys"),
+    ("keys:", "rollback_targets: {moon: any-approved}\nkeys:", "moon, which is no stage"),
+    ("keys:", "rollback_targets: {staging: any-approved}\nkeys:", "no role approver:staging"),
+    ("keys:", "rollback_targets: {staging: anything}\nkeys:", "any-approved"),
 ])  # fmt: skip
 def test_a_policy_that_cannot_hold_is_told_with_its_place(old: str, new: str, told: str) -> None:
     """Never a threshold of 0, a role that cannot be met, a key that counts twice."""

@@ -237,7 +237,7 @@ def test_the_last_good_one_was_let_in_by_its_gate_and_not_gone_back_from(team: T
     team.waive(2)
     team.promote(2, answer="NO-GO")
 
-    assert retreat(team.state, "staging", "last-good").target.number == 2
+    assert retreat(team.state, "staging", "last-good").target == team.state.generations("staging")[1]
     team.rollback()
     refuses(NothingBefore, team, lambda: team.rollback(to="last-good"))  # generation 2 is served, 3 was waived and fled
     team.promote(2, answer="NO-GO", verdict=verdict_of(team.digest(2), "staging", baseline=team.digest(1)))
@@ -267,7 +267,8 @@ def test_a_drill_does_everything_but_the_switch(team: Team) -> None:
     doors = {name: value for name, value in team.doors().items() if name not in ("clock", "actor")}
     found = drill("staging", store=team.store, **doors)
 
-    assert (found.target.number, found.proof.blobs, team.ledger.read()) == (1, 11, before)
+    assert found.target == team.state.generations("staging")[0]
+    assert (found.manifest, found.proof.blobs, team.ledger.read()) == (team.digest(0), 11, before)
     refuses(NotYours, team, lambda: drill("staging", store=team.store, **{**doors, "signer": MALLORY}))
     del team.store.blobs[digest_of(b"weights 0")]
     with pytest.raises(RegistryError, match="safetensors"):

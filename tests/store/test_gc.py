@@ -129,6 +129,25 @@ def test_an_approved_manifest_waits_for_its_promotion(estate: Estate) -> None:
     assert not _is_kept(estate, approved)
 
 
+def test_an_approved_manifest_stays_where_a_rollback_may_go_to_it(estate: Estate) -> None:
+    """Also after the stage promoted something else: on call it is needed at once."""
+    policy = estate.desk.policy
+    roles = {**policy.roles, approver("dev"): Role(keys=(BOB.key_id,), threshold=1)}
+    keys = {**policy.keys, BOB.key_id: Key(pem=BOB.public_pem)}
+    changed = {"roles": roles, "keys": keys, "rollback_targets": {"dev": "any-approved"}}
+    estate.desk = Desk(policy=policy.model_copy(update=changed))
+    approved, other = estate.add(adapter="approved"), estate.add(adapter="other")
+    estate.desk.signers = (BOB,)
+    for one in (approved, other):
+        estate.desk.write(Approve(**_stage(estate, "dev"), manifest=one.digest))
+    estate.desk.signers = (ALICE,)
+    estate.promote(other)
+    estate.days = 100
+    estate.gc()
+
+    assert _is_kept(estate, approved)
+
+
 def test_what_is_young_is_left_alone(estate: Estate) -> None:
     """A writer may be about to name it; also in the trash it stays as long again."""
     orphan = estate.store.put(b"of a pin that was interrupted")
@@ -244,6 +263,7 @@ def test_a_damaged_store_is_not_collected(served: Estate, spoil: str) -> None:
             victim.write_bytes(b"{}")
         case "evidence":
             verdict = served.desk.state.generations("dev")[0].verdict
+            assert verdict
             (served.root / place_of(verdict)).unlink()
         case _:
             served.desk.ledger.entries[3] = b"{}"  # type: ignore[attr-defined] # the ledger in memory

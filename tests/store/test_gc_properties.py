@@ -64,7 +64,9 @@ def decide(estate: Estate, what: str, manifest: Manifest, stage: str) -> None:
             estate.promote(manifest, stage)
         case "rollback" if serving:
             with suppress(NothingBefore):
-                estate.rollback(retreat(state, stage, "previous").target.number, stage)
+                target = retreat(state, stage, "previous").target
+                assert target
+                estate.rollback(target.number, stage)
 
 
 def expected(estate: Estate, keep: int) -> set[Digest]:
@@ -93,8 +95,9 @@ def _by_rolling_back(desk: Desk, stage: str, times: int) -> set[Digest]:
             way = retreat(state, stage, "previous")
         except NothingBefore:
             break
-        found.add(way.target.manifest)
-        fields = {**copy.on(stage, 0), "manifest": way.target.manifest, "replaces": way.before.manifest}
+        assert way.target
+        found.add(way.manifest)
+        fields = {**copy.on(stage, 0), "manifest": way.manifest, "replaces": way.before.manifest}
         number = len(state.generations(stage)) + 1
         copy.write(Rollback(**fields, generation=number, target=way.target.number, reason="back"))
     return found
@@ -114,7 +117,7 @@ def _newest_artefacts(estate: Estate) -> set[Digest]:
 
 def _explanations(estate: Estate) -> set[Digest]:
     stages = estate.desk.state.stages.values()
-    verdicts = {one.verdict for served in stages for one in served}
+    verdicts = {one.verdict for served in stages for one in served if one.verdict}
     return verdicts | ({digest_of(b"gate file"), digest_of(b"gate")} if verdicts else set())
 
 

@@ -125,8 +125,8 @@ def tags_of(picture: Picture, version: Version) -> dict[str, str]:
         if move.version.manifest == version.manifest:
             one = move.generation
             found |= {
-                f"lockstep.{one.stage}.verdict": one.verdict,
-                f"lockstep.{one.stage}.answer": one.answer,
+                f"lockstep.{one.stage}.verdict": one.verdict or "none",
+                f"lockstep.{one.stage}.answer": one.answer or "none",
                 f"lockstep.{one.stage}.generation": str(one.number),
             }
     return found

@@ -177,8 +177,8 @@ def _of_move(name: str, move: Move) -> Tag:
         "manifest": one.manifest,
         "generation": one.number,
         "basis": one.basis,
-        "answer": one.answer,
-        "verdict": one.verdict,
+        "answer": one.answer or "none",
+        "verdict": one.verdict or "none",
         "entry": one.index,
     }
     told = "".join(f"{key}: {value}\n" for key, value in lines.items())

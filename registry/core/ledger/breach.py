@@ -62,7 +62,7 @@ class LateBootstrap(Breach):
 
 
 class WrongTarget(Breach):
-    """A rollback to a generation that did not serve this manifest."""
+    """A rollback to a generation that did not serve this manifest, or to none where the policy wants one."""
 
 
 class UnknownStage(Breach):
@@ -78,7 +78,7 @@ class Revoked(Breach):
 
 
 class Unapproved(Breach):
-    """A promotion without the approvals that the policy wants."""
+    """A promotion, or a rollback to what was never served, without the approvals that the policy wants."""
 
 
 class NotWaived(Breach):

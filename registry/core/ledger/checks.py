@@ -111,15 +111,18 @@ def _switches(entry: Promote | Rollback, _: Link, past: Past) -> None:
         raise WrongReplaced(entry.index, f"it replaces {short(entry.manifest)} by itself")
 
 
-def _is_in_order(entry: Promote, _: Link, past: Past) -> None:
+def _is_first(entry: Promote, _: Link, past: Past) -> None:
     if entry.basis == "bootstrap" and past.serving(entry.stage):
         raise LateBootstrap(entry.index, f"{entry.stage} has served something already")
+
+
+def _is_in_order(entry: Promote | Rollback, _: Link, past: Past) -> None:
     earlier = past.policy.after.get(entry.stage) if past.policy else None
     if earlier is not None and not past.has_served(earlier, entry.manifest):
         raise SkippedStage(entry.index, f"{earlier} never served what {entry.stage} was to serve")
 
 
-def _is_approved(entry: Promote, link: Link, past: Past) -> None:
+def _is_approved(entry: Promote | Rollback, link: Link, past: Past) -> None:
     if lacking := past.assent(entry.stage, entry.manifest).lacking(link.key_ids):
         raise Unapproved(entry.index, f"{short(entry.manifest)} is not approved for {entry.stage}", why=lacking)
 
@@ -135,12 +138,25 @@ def _is_waived(entry: Promote, _: Link, past: Past) -> None:
         raise NotWaived(entry.index, "its waiver had expired", why=f"on {waive.expires}")
 
 
-def _goes_back(entry: Rollback, _: Link, past: Past) -> None:
+def _goes_back(entry: Rollback, link: Link, past: Past) -> None:
     served = past.stages.get(entry.stage, [])
+    if entry.target is None:
+        _goes_to_approved(entry, link, past)
+        return
     if entry.target > len(served) or served[entry.target - 1].manifest != entry.manifest:
         raise WrongTarget(entry.index, f"generation {entry.target} of {entry.stage} did not serve this manifest")
     if served[entry.target - 1].is_void:
         raise WrongTarget(entry.index, f"generation {entry.target} of {entry.stage} is void")
+
+
+def _goes_to_approved(entry: Rollback, link: Link, past: Past) -> None:
+    """It was never let in, so what a promotion must keep is kept here, but for the gate and a hold."""
+    if past.policy is None or not past.policy.takes_any_approved(entry.stage):
+        raise WrongTarget(entry.index, f"the policy lets {entry.stage} go back only to what it served")
+    if past.has_served(entry.stage, entry.manifest):
+        raise WrongTarget(entry.index, f"{entry.stage} served this manifest, and the generation is not named")
+    _is_in_order(entry, link, past)
+    _is_approved(entry, link, past)
 
 
 CHECKS: Mapping[type, tuple[Check, ...]] = {
@@ -149,7 +165,17 @@ CHECKS: Mapping[type, tuple[Check, ...]] = {
     Judge: (_is_on_a_stage, _is_known),
     Approve: (_follows, _is_known, _is_not_revoked),
     Waive: (_follows, _is_known, _is_not_revoked),
-    Promote: (_follows, _is_known, _is_not_revoked, _is_open, _switches, _is_in_order, _is_approved, _is_waived),
+    Promote: (
+        _follows,
+        _is_known,
+        _is_not_revoked,
+        _is_open,
+        _switches,
+        _is_first,
+        _is_in_order,
+        _is_approved,
+        _is_waived,
+    ),
     Refuse: (_follows, _is_known),
     Rollback: (_follows, _is_known, _is_not_revoked, _switches, _goes_back),
     Revoke: (_is_known, _is_not_revoked),

@@ -161,12 +161,15 @@ class Refuse(ModelDecision):
 
 
 class Rollback(ModelDecision):
-    """`stage` now serves as `generation` what generation `target` served, in place of `replaces`."""
+    """`stage` now serves as `generation` what generation `target` served, in place of `replaces`.
+
+    Without a `target` it never served `manifest`, which is approved for it, and whose approvals the policy lets do.
+    """
 
     action: Literal["rollback"] = "rollback"
     generation: Count
     replaces: Sha256
-    target: Count
+    target: Count | None = None
     reason: Line
 
 

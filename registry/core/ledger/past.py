@@ -37,7 +37,8 @@ class Generation:
     `number` counts up from 1. `index` is the entry that made it, `since` the time claimed there. `settled` is the
     latest time claimed up to that entry: it never goes back, so it can be searched. `basis` says why the manifest was
     let in; `verdict` and `answer` are those of the promotion that first brought it. `target` is the generation whose
-    manifest a rollback brought back, and `origin` the promotion behind it (the number itself, if this is one). `waiver`
+    manifest a rollback brought back, and `origin` the promotion behind it (the number itself, if this is one). What a
+    rollback brought without any promotion has no target and no verdict, and the origin of what it replaced. `waiver`
     is the entry that excused the rules which did not pass, of this promotion or of the one behind it. One that
     `is_void` was decided by a key that was in other hands: it keeps its number, and the stage serves what it did
     before.
@@ -52,8 +53,8 @@ class Generation:
     settled: str
     reason: str | None
     basis: Literal["gate", "bootstrap", "waiver", "rollback"]
-    verdict: Digest
-    answer: Answer
+    verdict: Digest | None
+    answer: Answer | None
     target: int | None
     origin: int
     waiver: Digest | None = None
@@ -177,7 +178,11 @@ class Past:
 
     def _generation(self, entry: Promote | Rollback) -> Generation:
         earlier = self.stages[entry.stage]
-        source = earlier[entry.target - 1] if isinstance(entry, Rollback) else entry
+        source: Promote | Generation | None = entry if isinstance(entry, Promote) else None
+        if isinstance(entry, Rollback) and entry.target is not None:
+            source = earlier[entry.target - 1]
+        # why of what it replaced: from there the next rollback goes further back.
+        behind = source if source is not None else self.serving(entry.stage)
         return Generation(
             number=entry.generation,
             stage=entry.stage,
@@ -188,11 +193,11 @@ class Past:
             settled=self.settled,
             reason=entry.reason,
             basis="rollback" if isinstance(entry, Rollback) else entry.basis,
-            verdict=source.verdict,
-            answer=source.answer,
+            verdict=source.verdict if source else None,
+            answer=source.answer if source else None,
             target=entry.target if isinstance(entry, Rollback) else None,
-            origin=source.origin if isinstance(source, Generation) else entry.generation,
-            waiver=source.waiver,
+            origin=behind.origin if isinstance(behind, Generation) else entry.generation,
+            waiver=source.waiver if source else None,
             is_void=entry.index in self.void,
         )
 

@@ -20,6 +20,9 @@ HeadKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$"
 ROOT = "root"
 """The role that changes the policy."""
 
+RollbackTargets = Literal["previously-live", "any-approved"]
+"""What a stage may be rolled back to: what it served before, or also what it never served and is approved for it."""
+
 REGISTRAR = "registrar"
 """The role that makes artefacts and models known."""
 
@@ -124,7 +127,8 @@ class Policy(Record):
 
     `stages` are in order, the first the least exposed. `after` maps a stage to one that must have served a manifest
     before this one may. Every stage has its promoter role, and may have approvers and those who waive. A revoked key
-    stays listed and has no role. `head` says who signs checkpoints; without it there are none.
+    stays listed and has no role. `head` says who signs checkpoints; without it there are none. `rollback_targets` says
+    where a stage may be rolled back to; one that is not named there, to what it served.
     """
 
     form: Literal["registry.policy/1"] = "registry.policy/1"
@@ -134,6 +138,7 @@ class Policy(Record):
     roles: dict[str, Role]
     head: Head | None = None
     formats: Formats | None = None
+    rollback_targets: dict[Stage, RollbackTargets] | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -146,6 +151,7 @@ class Policy(Record):
         if strange := set(self.roles) - known:
             raise ValueError(f"there can be no role {min(strange)}: known are {', '.join(sorted(known))}")
         self._check_order()
+        self._check_targets()
         self._check_keys()
         return self
 
@@ -153,6 +159,13 @@ class Policy(Record):
         for stage, earlier in self.after.items():
             if stage not in self.stages or earlier not in self.stages[: self.stages.index(stage)]:
                 raise ValueError(f"{stage} cannot come after {earlier}: they are not stages in that order")
+
+    def _check_targets(self) -> None:
+        for stage in self.rollback_targets or ():
+            if stage not in self.stages:
+                raise ValueError(f"rollback_targets names {stage}, which is no stage")
+            if self.takes_any_approved(stage) and approver(stage) not in self.roles:
+                raise ValueError(f"{stage} goes back to any approved manifest, and no role {approver(stage)} approves")
 
     def _check_keys(self) -> None:
         for key_id, key in self.keys.items():
@@ -179,6 +192,10 @@ class Policy(Record):
         """Each revoked key's id, and the index from which on its signatures count for nothing."""
         found = {key_id: key.revoked_from_index for key_id, key in self.keys.items()}
         return {key_id: index for key_id, index in found.items() if index is not None}
+
+    def takes_any_approved(self, stage: str) -> bool:
+        """Whether `stage` may be rolled back to what it never served, if that is approved for it."""
+        return (self.rollback_targets or {}).get(stage) == "any-approved"
 
     def may(self, role: str, key_ids: Collection[str]) -> bool:
         """Whether `key_ids`, having signed one entry, may act as `role`; False for a role that does not exist."""

@@ -18,7 +18,8 @@ NOW = "now"
 """As the `revoked_from_index` of a key: from the next entry on."""
 
 _HEX = re.compile(r"[0-9a-f]{12,64}")
-_PARTS = ("stages", "after", "keys", "roles", "head", "formats")
+_MAPPINGS = ("after", "keys", "roles", "rollback_targets")
+_PARTS = ("stages", "after", "keys", "roles", "head", "formats", "rollback_targets")
 
 
 @dataclass(slots=True)
@@ -112,7 +113,7 @@ def read_policy(
     for name in ("stages", "keys", "roles"):
         if name not in parts:
             document.fault(document.root, f"the policy has no {name}", mend="start from `registry policy show`")
-    of = {name: document.mapping(parts[name]) if name in parts else {} for name in ("keys", "roles", "after")}
+    of = {name: document.mapping(parts[name]) if name in parts else {} for name in _MAPPINGS}
     keys = {name: reading.key(name, node) for name, (_, node) in of["keys"].items()}
     found: dict[str, Any] = {
         "stages": [document.text(node) for node in document.sequence(parts["stages"])] if "stages" in parts else [],
@@ -121,6 +122,7 @@ def read_policy(
         "roles": {name: reading.role(node) for name, (_, node) in of["roles"].items()},
         "head": _head(parts.get("head"), document),
         "formats": _formats(parts.get("formats"), document),
+        "rollback_targets": {name: document.text(node) for name, (_, node) in of["rollback_targets"].items()} or None,
     }
     known = [key_id for key_id in reading.ids.values() if key_id]
     if len(set(known)) < len(known):
@@ -143,6 +145,8 @@ def policy_text(policy: Policy) -> str:
         roles[name] = who if role.threshold == 1 else {"keys": who, "threshold": role.threshold}
     last = {name: part for name, part in (("head", policy.head), ("formats", policy.formats)) if part is not None}
     written = {name: part.model_dump(mode="json", exclude_none=True) for name, part in last.items()}
+    if policy.rollback_targets:
+        written["rollback_targets"] = policy.rollback_targets
     first = _yaml({"stages": list(policy.stages), "after": policy.after})
     # why: a person adds a line for a key, and a word for a role.
     return first + _yaml({"keys": keys}, flow=False) + _yaml({"roles": roles, **written})
@@ -170,6 +174,7 @@ def policy_changes(old: Policy, new: Policy) -> tuple[str, ...]:
 def _parts(policy: Policy, names: Mapping[str, str]) -> Mapping[tuple[str, str], str]:
     found = {("stages", "in order"): ", ".join(policy.stages)}
     found |= {("stage", name): f"after {earlier}" for name, earlier in policy.after.items()}
+    found |= {("rollbacks of", stage): f"to {targets}" for stage, targets in (policy.rollback_targets or {}).items()}
     for key_id, key in policy.keys.items():
         since = f", revoked from entry {key.revoked_from_index} on" if key.revoked_from_index else ""
         found["key", key_id[:12]] = f"{key.owner or 'nobody named'}{since}"

@@ -11,8 +11,8 @@ from registry.core.ledger.past import Generation
 from registry.core.ledger.views import State
 from registry.errors import Refused, UsageError
 
-Target = int | datetime | Literal["previous", "last-good"]
-"""A generation's number, a time at which the stage served it, the one before, or the last good one."""
+Target = int | datetime | Literal["previous", "last-good"] | Digest
+"""A generation's number, a time at which the stage served it, the one before, the last good one, or a manifest."""
 
 PICK = "see `registry log` for the generations, and name one with `--to N`"
 
@@ -25,15 +25,21 @@ class RevokedTarget(Refused):
     """What was to be served again was revoked, or was decided by a key that was in other hands."""
 
 
+class NeverServed(Refused):
+    """What was to be served again was never served by the stage, and the policy wants that it was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Retreat:
     """What the stage serves, what it should go back to, and the generations in between that were passed over.
 
-    `passed` are those whose manifests were revoked; they are told, because somebody may look for them.
+    `target` is the generation that served `manifest`; None where none did, and the policy lets an approval do. `passed`
+    are those whose manifests were revoked; they are told, because somebody may look for them.
     """
 
     before: Generation
-    target: Generation
+    manifest: Digest
+    target: Generation | None
     passed: tuple[Generation, ...] = ()
 
 
@@ -42,9 +48,12 @@ def retreat(state: State, stage: str, to: Target) -> Retreat:
 
     `previous` is what it served before; asked again after a rollback it goes further back, not to and fro. `last-good`
     is the newest earlier generation that its gate let in with GO and whose manifest was not gone back from since it was
-    last promoted. Both pass over what was revoked; a number or a time that leads there is refused.
+    last promoted. Both pass over what was revoked; a number or a time that leads there is refused. A manifest means its
+    newest generation. Where there is none, and the policy takes any approved one, the manifest itself is the target:
+    whether it may be is then asked as for a promotion.
 
     Raises:
+        NeverServed: The stage never served the manifest, and the policy does not let it go elsewhere.
         NothingBefore: There is no such generation, or the stage serves it already.
         RevokedTarget: The generation that was named is revoked or void.
         UsageError: There is no such stage or number.
@@ -58,11 +67,13 @@ def retreat(state: State, stage: str, to: Target) -> Retreat:
     if to == "last-good":
         fled = _fled(state, stage)
         return _newest(state, before, lambda one: _is_good(state, one) and one.manifest not in fled)
-    target = _at(state, stage, to) if isinstance(to, datetime) else _numbered(state, stage, to)
+    target = _named(state, stage, to)
+    if target is None:
+        return Retreat(before, Digest(str(to)), None)
     if target.manifest == before.manifest:
         what = f"{stage} serves what generation {target.number} did already"
         raise NothingBefore(what, why=short(before.manifest), mend=PICK)
-    return Retreat(before, _sound(state, target))
+    return Retreat(before, target.manifest, _sound(state, target))
 
 
 def way_back_after(state: State, stage: str, model: Digest) -> Generation | None:
@@ -80,7 +91,21 @@ def _newest(state: State, before: Generation, is_wanted: Callable[[Generation], 
         raise NothingBefore(
             f"{before.stage} has nothing to go back to from {short(before.manifest)}", why=why, mend=PICK
         )
-    return Retreat(before, good[-1], tuple(one for one in wanted if one.number > good[-1].number))
+    return Retreat(before, good[-1].manifest, good[-1], tuple(one for one in wanted if one.number > good[-1].number))
+
+
+def _named(state: State, stage: str, to: int | datetime | str) -> Generation | None:
+    """The generation that somebody named; None for a manifest that the stage may serve though it never did."""
+    if isinstance(to, int):
+        return _numbered(state, stage, to)
+    if isinstance(to, datetime):
+        return _at(state, stage, to)
+    found = [one for one in state.generations(stage) if one.manifest == to and not one.is_void]
+    if not found and not state.policy.takes_any_approved(stage):
+        why = "the policy lets it go back only to what it served (`rollback_targets`)"
+        mend = f"promote it, or {PICK}"
+        raise NeverServed(f"{stage} never served {short(Digest(to))}", why=why, mend=mend)
+    return found[-1] if found else None
 
 
 def _at(state: State, stage: str, when: datetime) -> Generation:
@@ -115,7 +140,7 @@ def _is_bad(state: State, one: Generation) -> bool:
 def _is_good(state: State, one: Generation) -> bool:
     """Whether the gate let it in, itself or the promotion behind it."""
     origin = state.generations(one.stage)[one.origin - 1]
-    return origin.basis == "gate" and origin.answer == "GO"
+    return origin.basis == "gate" and one.answer == "GO"
 
 
 def _fled(state: State, stage: str) -> set[Digest]:
