@@ -13,10 +13,22 @@ from registry.core.gate.decide import judge
 from registry.core.gate.pairs import flips_of
 from registry.core.gate.report import flip_lines, headline, lines_of, markdown, notes
 from registry.core.gate.report.lines import near, percent, small, span, strength_of
-from registry.core.gate.verdict import Attempts, Leak, RuleVerdict, SliceResult, Verdict, answer_of
+from registry.core.gate.verdict import (
+    Attempts,
+    Flip,
+    Inputs,
+    Leak,
+    Part,
+    RuleVerdict,
+    SliceResult,
+    Verdict,
+    answer_of,
+)
+from registry.core.record import Record
 from tests.gate.sheet import Sheet, suite_of_size, trial_of
 
 STAGING = (Path(__file__).parents[2] / "manifests" / "gates" / "staging.yaml").read_bytes()
+DOCS = (Path(__file__).parents[2] / "docs" / "gates.md").read_text(encoding="utf-8")
 SOME = digest_of(b"something")
 
 
@@ -201,3 +213,26 @@ def test_an_interval_is_rounded_outward(lower: Fraction, width: Fraction) -> Non
 def test_a_tiny_p_value_is_not_spelled_out() -> None:
     """Nine zeros are hard to count."""
     assert ("< 0.0001", "= 0.0104", "= 0.0001") == (small("0.000000001"), small("0.010337662"), small("0.0001"))
+
+
+@pytest.mark.parametrize(("form", "row"), [
+    (RuleVerdict, "| a rule |"),
+    (Part, "| a part of `no_regressions_on` |"),
+    (Flip, "| a flip |"),
+    (SliceResult, "| a slice |"),
+    (Attempts, "| attempts on a slice |"),
+    (Leak, "| a contaminated case |"),
+    (Inputs, "| `inputs` |"),
+])  # fmt: skip
+def test_every_field_of_the_document_is_in_the_docs(form: type[Record], row: str) -> None:
+    """In the table of docs/gates.md."""
+    (told,) = [line for line in DOCS.splitlines() if line.startswith(row)]
+
+    assert [] == [name for name in form.model_fields if f"`{name}`" not in told]
+
+
+def test_every_field_of_the_verdict_is_in_the_docs() -> None:
+    """In its two rows of the same table."""
+    rows = [line for line in DOCS.splitlines() if line.startswith(("| the verdict |", "| what it speaks of |"))]
+
+    assert [] == [name for name in Verdict.model_fields if f"`{name}`" not in "".join(rows)]
