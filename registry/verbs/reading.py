@@ -101,10 +101,12 @@ def read(ledger: LedgerFile, genesis: Digest) -> State:
     """What the ledger says now, every signature verified, now or earlier.
 
     Raises:
+        FastForwarded: A head key signed more entries than there are.
         LedgerLost: It has no entries.
         Breach: An entry breaks it.
     """
-    return _told(_recalled(ledger, genesis) or read_anew(ledger, genesis))
+    note = ledger.checkpoint()  # why first: what it says was written before it, so it is there when we read on
+    return _told(_recalled(ledger, genesis) or read_anew(ledger, genesis), note)
 
 
 def read_to_look(ledger: LedgerFile, genesis: Digest) -> State:
@@ -114,11 +116,13 @@ def read_to_look(ledger: LedgerFile, genesis: Digest) -> State:
     up to the checkpoint: the root of the bytes that were read must be the signed one, and policies are verified.
 
     Raises:
+        FastForwarded: A head key signed more entries than there are.
         LedgerLost: It has no entries.
         Breach: An entry breaks it.
     """
-    reading = _recalled(ledger, genesis, bases=_EITHER) or _vouched(ledger, genesis)
-    return _told(reading or read_anew(ledger, genesis))
+    note = ledger.checkpoint()
+    reading = _recalled(ledger, genesis, bases=_EITHER) or _vouched(ledger, genesis, note)
+    return _told(reading or read_anew(ledger, genesis), note)
 
 
 def read_signed(ledger: LedgerFile, genesis: Digest) -> State:
@@ -148,7 +152,10 @@ def read_to_decide(ledger: LedgerFile, genesis: Digest) -> tuple[Reading, Signed
     return reading, signed
 
 
-def _told(reading: Reading) -> State:
+def _told(reading: Reading, note: bytes | None) -> State:
+    """What the entries say, if they are no fewer than a head key signed; whether they are others, writers look."""
+    if max(sizes_of(note), default=0) > reading.chain.count:
+        _signed(note, reading, is_checked=False)
     reading.retain()
     return state_after(reading.chain.past, reading.chain.tree)
 
@@ -179,9 +186,8 @@ def read_anew(ledger: LedgerFile, genesis: Digest, wanted: frozenset[int] = froz
     return reading
 
 
-def _vouched(ledger: LedgerFile, genesis: Digest) -> Reading | None:
+def _vouched(ledger: LedgerFile, genesis: Digest, note: bytes | None) -> Reading | None:
     """Verify everything but the signatures for which a head key gives its word; None where there is no such word."""
-    note = ledger.checkpoint()
     wanted = sizes_of(note)
     if note is None or max(wanted, default=0) < LONG:
         return None

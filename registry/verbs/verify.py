@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from registry.core.digest import Digest, short
 from registry.core.health import Fault, Health, Kind, Level, Report, health_of, worst
-from registry.core.ledger.chain import check_chain
+from registry.core.ledger.chain import Chain
 from registry.core.ledger.entry import Link, manifest_of
+from registry.core.ledger.head import check_head, sizes_of
 from registry.core.ledger.views import state_of
 from registry.core.reach import of_entry
 from registry.core.sample import Sample
@@ -200,11 +201,16 @@ def _of_walk(walk: Walk) -> dict[Digest, _Seen]:
 
 
 def _links(ledger: LedgerFile, genesis: Digest) -> tuple[list[Link], str | None]:
-    """The entries that can be believed, and what is wrong with the next one."""
+    """The entries that can be believed, and what is wrong with the next one, or with the checkpoint."""
     links: list[Link] = []
     try:
-        for link in check_chain(ledger.read(), genesis):
-            links.append(link)  # noqa: PERF402 - those before a breach must stay
+        note = ledger.checkpoint()  # why first: what it says was written before it
+        chain = Chain(genesis, wanted=sizes_of(note))
+        for data in ledger.read():
+            links.append(chain.extend(data))  # noqa: PERF401 - those before a breach must stay
+        _ = chain.now
+        if note is not None:
+            check_head(note, chain)
     except RegistryError as error:
         return links, str(error)
     return links, None

@@ -59,7 +59,9 @@ def _trusted(where: Where, directory: Path, genesis: Digest | None, *, is_trusti
 
     seen = HostDirectory(directory).seen()
     if seen is not None and genesis not in (None, seen.genesis):
-        raise AnotherLedger("this host follows another ledger", why=f"it is {seen.genesis}, not {genesis}")
+        why = f"it is {seen.genesis}, not {genesis}"
+        mend = "leave --genesis out, or pull into another directory"
+        raise AnotherLedger("this host follows another ledger", why=why, mend=mend)
     known = seen.genesis if seen is not None else genesis
     if known is not None:
         return known

@@ -8,6 +8,7 @@ import pytest
 
 from registry.adapters.ledgers.directory import DirectoryLedger, UnreadableFile
 from registry.adapters.ledgers.memory import MemoryLedger
+from registry.adapters.stores.memory import MemoryStore
 from registry.core.digest import digest_of
 from registry.core.ledger.chain import Forked, LedgerLost
 from registry.core.ledger.checkpoint import BadCheckpoint, open_checkpoint
@@ -17,10 +18,15 @@ from registry.core.ledger.merkle import root_of
 from registry.core.ledger.note import BadNote, NotSigned
 from registry.core.ledger.policy import one_key_policy
 from registry.errors import RegistryError
+from registry.verbs.at import at
 from registry.verbs.audit import audit
 from registry.verbs.checkpoint import NoHeadKey, checkpoint
 from registry.verbs.init import init
+from registry.verbs.log import log
+from registry.verbs.reading import read
 from registry.verbs.register import Model, register
+from registry.verbs.status import status
+from registry.verbs.verify import verify
 from tests.ledger.desk import ALICE, BOB, MALLORY, Desk, TickingClock, manifest, sealed
 from tests.ledger.heads import checkpoint_of, doors, other_past, policy_with_head, rotate, signed_desk
 
@@ -159,6 +165,27 @@ def test_a_checkpoint_of_more_entries_than_there_are_is_told() -> None:
 def two(desk: Desk) -> dict[str, Any]:
     """What a verb that only reads needs."""
     return {"ledger": desk.ledger, "genesis": desk.genesis}
+
+
+def test_who_only_looks_is_told_of_entries_that_are_kept_back() -> None:
+    """A ledger whose end was cut off is a ledger; the checkpoint beside it says how far it went, if it was signed."""
+    desk = signed_desk()
+    write(desk, 3)
+    cut = MemoryLedger(entries=desk.entries[:-1], signed=desk.ledger.checkpoint())
+    asked = {"ledger": cut, "genesis": desk.genesis}
+    for look in (
+        lambda: status(**asked, clock=TickingClock()),
+        lambda: log(**asked),
+        lambda: at("staging", 1, **asked),
+        lambda: read(**asked),
+    ):
+        with pytest.raises(FastForwarded):
+            look()
+    report = verify(store=MemoryStore(), **asked)
+    assert ("tampering", True) == (report.health, "ahead of the ledger" in (report.breach or ""))
+
+    cut.put_checkpoint(checkpoint_of(desk.entries, desk.genesis, signer=MALLORY))
+    assert status(**asked, clock=TickingClock()).head.index == len(desk.entries) - 2
 
 
 def test_a_rotated_head_key_keeps_what_it_signed_and_signs_no_more() -> None:

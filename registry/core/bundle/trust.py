@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from registry.core.digest import Sha256
-from registry.core.ledger.chain import Forked, Head, Replayed, check_extends
+from registry.core.ledger.chain import REPLAYED, Forked, Head, Replayed, check_extends
 from registry.core.ledger.head import FastForwarded
 from registry.core.ledger.policy import Stage
 from registry.core.ledger.text import Moment, moment_of, time_of
@@ -131,7 +131,8 @@ def _check_goes_on(seen: SeenLedger, state: State) -> None:
     now = _generations(state)
     for stage, count in (seen.stages or {}).items():
         if now.get(stage, 0) < count:
-            raise Replayed(f"{stage} has fewer generations than before", why=f"generation {count} was seen here")
+            why = f"generation {count} was seen here"
+            raise Replayed(f"{stage} has fewer generations than before", why=why, mend=REPLAYED)
 
 
 def _check_time(seen: SeenLedger | None, state: State, now: datetime) -> str:

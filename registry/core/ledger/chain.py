@@ -175,6 +175,10 @@ def check_chain(entries: Iterable[bytes], genesis: Digest) -> Iterator[Link]:
         raise LedgerLost(short(genesis))
 
 
+REPLAYED = "pull from a copy that goes on; if entries were lost there, `registry ledger recover` puts them back"
+"""What to do about a ledger that ends too early."""
+
+
 def check_extends(links: Sequence[Link], seen: Head) -> None:
     """Check that a verified ledger goes on from where it was seen before.
 
@@ -183,11 +187,13 @@ def check_extends(links: Sequence[Link], seen: Head) -> None:
         Forked: It has another entry there.
     """
     if seen.index >= len(links):
-        raise Replayed("the ledger is older than what was seen before", why=f"entry {seen.index} is not in it")
+        why = f"entry {seen.index} is not in it"
+        raise Replayed("the ledger is older than what was seen before", why=why, mend=REPLAYED)
     found = links.digest(seen.index) if isinstance(links, Links) else links[seen.index].digest
     if found != seen.digest:
         why = f"it was {short(seen.digest)} and is {short(found)}"
-        raise Forked(f"ledger entry {seen.index} is not the one that was seen before", why=why)
+        mend = "keep both, and compare with another copy of the ledger: somebody shows two histories"
+        raise Forked(f"ledger entry {seen.index} is not the one that was seen before", why=why, mend=mend)
 
 
 def genesis_policy(data: bytes, genesis: Digest) -> Policy:
