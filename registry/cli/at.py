@@ -23,7 +23,7 @@ def at_command(context: typer.Context, stage: str, when: When, as_json: Json = F
         data(f"at        {then.when}")
         data(f"{stage} served generation {one.number}  {one.manifest}  ({then.model or 'without a name'})")
         data(f"since     {one.since}, by {one.actor} (entry {one.index}, {one.basis}: {one.answer or 'approved'})")
-        data(f"until     {then.until or 'now: it is the last one'}")
+        data(f"until     {then.until or 'now: it serves this still'}")
         data(f"verdict   {one.verdict or 'none: it was approved, and no gate let it in'}")
         if one.is_void:
             data("void      entry and generation no longer count: a key was in other hands")

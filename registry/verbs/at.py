@@ -20,7 +20,7 @@ class Then:
     """What `stage` served at `when` (RFC 3339, or an entry as `#N`); `generation` is None before its first.
 
     It is told as it is known today: it may be void by now. `model` is a name that the manifest was registered as.
-    `until` is when the next generation began, None if this one is the last.
+    `until` is when the stage served something else; None if it still serves this.
     """
 
     stage: str
@@ -48,6 +48,5 @@ def at(stage: str, when: datetime | int, *, ledger: LedgerFile, genesis: Digest)
     spelled = f"#{when}" if isinstance(when, int) else moment_of(when)
     if found is None:
         return Then(stage, spelled, None, None, None)
-    until = next((one.since for one in state.generations(stage)[found.number :]), None)
     now = state.generations(stage)[found.number - 1]
-    return Then(stage, spelled, now, next(iter(state.names(found.manifest)), None), until)
+    return Then(stage, spelled, now, next(iter(state.names(found.manifest)), None), state.until(stage, when))

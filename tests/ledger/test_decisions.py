@@ -262,6 +262,20 @@ def test_what_a_stolen_key_decided_is_void(index: int, void: set[int], serving: 
         assert breach(desk) is breaches.WrongTarget
 
 
+def test_until_when_a_stage_served_something_is_told_as_it_was_served() -> None:
+    """A void generation ended what came before it, and ended itself where its key was taken; what is served has no end.
+
+    Generations 1 to 4 are the entries 4 to 7, of which 5 and 7 turn out to be void at entry 8.
+    """
+    desk = shared()
+    desk.write(PolicyEntry(**desk.common(), policy=revoking(desk.policy, BOB, 5)))
+    state = desk.state
+    began = {link.entry.index: link.entry.at for link in state.entries}
+    found = [(one.number if (one := state.at("staging", at)) else 0, state.until("staging", at)) for at in range(3, 9)]
+
+    assert [(0, began[4]), (1, began[5]), (2, began[6]), (3, began[7]), (4, began[8]), (3, None)] == found
+
+
 def test_what_a_stolen_key_made_known_is_unknown_again() -> None:
     """Registrations, approvals, revocations and holds alike; another key may make it known again."""
     desk = registered(policy_of(ALICE, BOB, approver_staging=role_of(ALICE, BOB)), 1)

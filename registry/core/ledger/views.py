@@ -104,6 +104,23 @@ class State:
             return past.serving(stage)
         return next((one for one in reversed(served) if one.index <= index), None)
 
+    def until(self, stage: str, when: datetime | int) -> str | None:
+        """When `stage` served something else than at that time, as that entry claims; None if it serves it now.
+
+        Raises:
+            UnknownReference: There is no such stage.
+        """
+        index = self._index_at(when) if isinstance(when, datetime) else when
+        if not self.void:
+            return next((one.since for one in self.generations(stage) if one.index > index), None)
+        then, past = self.at(stage, index), Past()
+        for link in self.entries:
+            past.take(link)
+            now = past.serving(stage)
+            if link.entry.index > index and (now and now.number) != (then and then.number):
+                return link.entry.at
+        return None
+
     def _index_at(self, when: datetime) -> int:
         """The last entry that was there at a time; -1 if there was none."""
         moment = moment_of(when)
