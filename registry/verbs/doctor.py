@@ -65,6 +65,9 @@ def _policy(policy: Policy) -> Iterator[Finding]:
         yield Finding("note", what, "give the role root to a second key, kept elsewhere")
     elif policy.roles[ROOT].threshold == 1:
         yield Finding("note", "each root key alone can change the policy", "raise the threshold of root to 2")
+    if policy.head is None:
+        what = "the policy names no head key: nobody signs how far the ledger goes, and no decision can be proved"
+        yield Finding("note", what, "name one as `head: {keys: [...]}`; `registry key show` tells yours")
     for stage in policy.stages:
         yield from _stage(policy, stage)
     for stage in filter(policy.takes_any_approved, policy.stages):

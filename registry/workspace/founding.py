@@ -1,5 +1,6 @@
 """Make a key, and found a registry with it."""
 
+import base64
 import json
 import os
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from registry.workspace.places import find_place, hidden, open_ledger
 from registry.workspace.settings import FOUNDED, PLACE, SETTINGS, read_settings
 
 if TYPE_CHECKING:
-    from registry.adapters.keys import KeyFiles
+    from registry.adapters.keys import FileSigner, KeyFiles
     from registry.verbs.init import Started
 
 
@@ -22,19 +23,32 @@ class RegistryAbove(UsageError):
 
 
 @dataclass(frozen=True, slots=True)
-class NewKey:
-    """A key that was made: its id (64 hex digits) and where it lies."""
+class KeyTold:
+    """A key, as others are told of it: its id (64 hex digits), its head key as a policy names it, where it lies."""
 
     key_id: str
+    head: str
     files: "KeyFiles"
 
 
-def new_key(name: str, passphrase: str | None = None) -> NewKey:
+def new_key(name: str, passphrase: str | None = None) -> KeyTold:
     """Make the key `name` in the user's key directory; `key_path` and `make_key` of the keys' adapter may refuse."""
     from registry.adapters.keys import key_path, load_key, make_key
 
     files = make_key(key_path(os.environ, name), passphrase=passphrase)
-    return NewKey(load_key(files, passphrase=passphrase).key_id, files)
+    return _told(load_key(files, passphrase=passphrase), files)
+
+
+def show_key(name: str, ask: Callable[[str], str] | None = None) -> KeyTold:
+    """Open the key that the environment names, or the one called `name`, and tell its public parts."""
+    from registry.adapters.keys import find_key
+
+    files = find_key(os.environ, name)
+    return _told(open_key(files, ask), files)
+
+
+def _told(signer: "FileSigner", files: "KeyFiles") -> KeyTold:
+    return KeyTold(signer.key_id, base64.b64encode(signer.head.public).decode(), files)
 
 
 def found(root: Path, ask: Callable[[str], str] | None = None, *, place: str | None = None) -> "Started":

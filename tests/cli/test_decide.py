@@ -59,6 +59,9 @@ def test_two_people_agree(pinned: Scene) -> None:
     alice = re.search(r"key-[0-9a-f]{12}", shown)
     assert alice
     changed = shown.replace(alice[0], "alice").replace("keys:\n", f"keys:\n  bob: {keys / 'bob.pub'}\n")
+    heads = [pinned.read("key", "show", name)["head"] for name in ("default", "bob")]
+    assert f"keys: [{heads[0]}]" in changed
+    changed = changed.replace(f"keys: [{heads[0]}]", f"keys: {heads}".replace("'", ""))
     changed = changed.replace("root: [alice]", "root: {keys: [alice, bob], threshold: 2}\n  approver:staging: [bob]")
     pinned.write("policy.yaml", changed)
     assert "1 of 2" in pinned.done("policy", "propose", "policy.yaml")
@@ -73,6 +76,22 @@ def test_two_people_agree(pinned: Scene) -> None:
     assert "1 of 1 approvals" in pinned.done("approve", "new", "--to", "staging", REGISTRY_KEY=bob)
     pinned.done("promote", "new", "--to", "staging")
     assert "clean" in pinned.done("verify")
+    pinned.done("ledger", "checkpoint", REGISTRY_KEY=bob)
+    pinned.done("prove", "staging", "--out", "proof.json")
+    assert "holds" in pinned.done("verify-proof", "proof.json")
+
+
+def test_a_waiver_outlives_a_look_at_another_candidate(pinned: Scene) -> None:
+    """What was judged in between wears the suite, and changes nothing in the verdict that was waived."""
+    pinned.done("promote", "new", "--to", "staging")
+    rule = "delta.success@1{division_hard}.point >= 0.07"
+    pinned.done("waive", "old", "--to", "staging", "--rule", rule, "--until", "2999-12-31", "--reason", "urgent")
+    pinned.write("manifests/again.yaml", (pinned.root / "manifests/old.yaml").read_text() + "\n")
+    pinned.commit()
+    pinned.done("pin", "manifests/again.yaml")
+    assert "NO-GO" in pinned.done("gate", "again", "--to", "staging", code=3)
+
+    assert "waiver: NO-GO" in pinned.done("promote", "old", "--to", "staging")
 
 
 def test_a_stage_goes_back_to_what_it_never_served_where_the_policy_lets_it(pinned: Scene) -> None:

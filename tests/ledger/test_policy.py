@@ -249,6 +249,7 @@ def told(team: Team, level: str) -> str:
 def test_the_doctor_says_that_one_person_decides_everything(team: Team) -> None:
     """It is legal, so it is a note; with a second root key it is gone."""
     assert "one key decides everything" in told(team, "note")
+    assert "names no head key" in told(team, "note")
     assert told(team, "warning") == ""
     apply(change(team, ALICE, BOB).data, **team.doors())
 
