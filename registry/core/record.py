@@ -74,5 +74,6 @@ def faults_of(error: ValidationError) -> str:
     """Every fault that pydantic found, one a line, with the place of each."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     return "; ".join(
-        f"{'.'.join(str(step) for step in fault['loc']) or 'document'}: {fault['msg']}" for fault in faults
+        f"{'.'.join(str(step) for step in fault['loc']) or 'document'}: {fault['msg'].removeprefix('Value error, ')}"
+        for fault in faults
     )

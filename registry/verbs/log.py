@@ -143,11 +143,11 @@ def _what(entry: Entry) -> str:
     """The decision in a few words."""
     match entry:
         case PolicyEntry():
-            return f"policy {short(entry.policy.digest)} with {len(entry.policy.keys)} keys"
+            return f"policy {short(entry.policy.digest)} with {_count(len(entry.policy.keys), 'key')}"
         case Register():
-            parts = [f"{len(entry.pins)} artefacts"] if entry.pins else []
+            parts = [_count(len(entry.pins), "artefact")] if entry.pins else []
             parts += [f"model {entry.model}"] if entry.model else []
-            parts += [f"{len(entry.evidence)} pieces of evidence"] if entry.evidence else []
+            parts += [f"{_count(len(entry.evidence), 'piece')} of evidence"] if entry.evidence else []
             return " and ".join(parts)
         case Promote() | Rollback():
             return f"{entry.stage} serves {short(entry.manifest)} as generation {entry.generation}{_instead(entry)}"
@@ -172,8 +172,13 @@ def _said(entry: Judge | Approve | Waive | Refuse | Revoke, manifest: str) -> st
         case Approve():
             return f"{manifest} is approved for {entry.stage}"
         case Waive():
-            return f"{manifest} is excused from {len(entry.rules)} rules of {entry.stage} until {entry.expires}"
+            excused = f"{_count(len(entry.rules), 'rule')} of {entry.stage}"
+            return f"{manifest} is excused from {excused} until {entry.expires}"
         case Refuse():
             return f"{manifest} was not let into {entry.stage}: {entry.answer}"
         case Revoke():
             return f"{manifest} is revoked: no stage may be made to serve it"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -8,6 +8,7 @@ from typing import Literal
 from registry.core.digest import Digest, short
 from registry.core.ledger.entry import Promote, Rollback
 from registry.core.ledger.past import Generation
+from registry.core.ledger.text import moment_of
 from registry.core.ledger.views import State
 from registry.errors import Refused, UsageError
 
@@ -111,7 +112,7 @@ def _named(state: State, stage: str, to: int | datetime | str) -> Generation | N
 def _at(state: State, stage: str, when: datetime) -> Generation:
     found = state.at(stage, when)
     if found is None:
-        raise NothingBefore(f"{stage} served nothing at that time", why=str(when), mend=PICK)
+        raise NothingBefore(f"{stage} served nothing at that time", why=f"it was {moment_of(when)}", mend=PICK)
     return found
 
 
