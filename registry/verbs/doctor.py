@@ -37,7 +37,7 @@ def doctor(state: State, *, clock: Clock, found: Sequence[Finding] = ()) -> tupl
     stages = {stage: concerns_of(stage, state, now=moment_of(now)) for stage in state.stages}
     every = [Finding("warning", f"{stage}: {one}") for stage, concerns in stages.items() for one in concerns]
     every += _ending(state, now=moment_of(now), soon=moment_of(now + SOON))
-    every += [*found, *_policy(state.policy)]
+    every += [*found, *_policy(state.policy), *_head(state.policy)]
     return tuple(sorted(every, key=lambda one: one.level != "warning"))
 
 
@@ -65,9 +65,6 @@ def _policy(policy: Policy) -> Iterator[Finding]:
         yield Finding("note", what, "give the role root to a second key, kept elsewhere")
     elif policy.roles[ROOT].threshold == 1:
         yield Finding("note", "each root key alone can change the policy", "raise the threshold of root to 2")
-    if policy.head is None:
-        what = "the policy names no head key: nobody signs how far the ledger goes, and no decision can be proved"
-        yield Finding("note", what, "name one as `head: {keys: [...]}`; `registry key show` tells yours")
     for stage in policy.stages:
         yield from _stage(policy, stage)
     for stage in filter(policy.takes_any_approved, policy.stages):
@@ -77,6 +74,12 @@ def _policy(policy: Policy) -> Iterator[Finding]:
         )
     for kind in (policy.formats.allow or ()) if policy.formats else ():
         yield Finding("note", f"models may have {kind} files, which run code when they are loaded")
+
+
+def _head(policy: Policy) -> Iterator[Finding]:
+    if policy.head is None:
+        what = "the policy names no head key: nobody signs how far the ledger goes, and no decision can be proved"
+        yield Finding("note", what, "name one as `head: {keys: [...]}`; `registry key show` tells yours")
 
 
 def _stage(policy: Policy, stage: str) -> Iterator[Finding]:

@@ -172,7 +172,7 @@ def test_who_only_looks_is_told_of_entries_that_are_kept_back() -> None:
     desk = signed_desk()
     write(desk, 3)
     cut = MemoryLedger(entries=desk.entries[:-1], signed=desk.ledger.checkpoint())
-    asked = {"ledger": cut, "genesis": desk.genesis}
+    asked: dict[str, Any] = {"ledger": cut, "genesis": desk.genesis}
     for look in (
         lambda: status(**asked, clock=TickingClock()),
         lambda: log(**asked),
