@@ -404,3 +404,13 @@ def test_a_suggestion_is_never_what_was_written() -> None:
     (fault,) = faults_of(gate_of(OFFLINE[3], margins=f"{{{name}: 0.1}}"))
 
     assert name not in fault.mend
+
+
+def test_what_is_known_is_listed_once_and_not_without_end() -> None:
+    """Where nothing is near, forty names are enough; the rest is counted."""
+    (fault,) = faults_of(gate_of("qqqq(math_basic).point >= 0.5"))
+    names = fault.mend.removeprefix("known: ").split(", ")
+
+    assert 41 == len(names)
+    assert len(names) == len(set(names))
+    assert names[-1].startswith("and ")
