@@ -1,18 +1,28 @@
 """The tree: a directory as a sorted list of names, sizes and digests, and the names that it may hold."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from registry.core.canonical import MAX_INTEGER
 from registry.core.digest import Digest, Sha256, digest_of
 from registry.core.record import Record
 from registry.errors import UsageError
 
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
 _DRIVE = re.compile(r"[A-Za-z]:")
+_PLAIN_STEP = (
+    rf"(?!(?i:{'|'.join(sorted(_DEVICES))})[./]|(?i:{'|'.join(sorted(_DEVICES))})\Z)(?:[\w-][\w.-]{{0,252}})?[\w-]"
+)
+_PLAIN = re.compile(rf"(?=.{{1,255}}\Z){_PLAIN_STEP}(?:/{_PLAIN_STEP}){{0,63}}", re.ASCII)
+"""What nearly every name is, and what nothing can be said against."""
+
+_spelled = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class UnsafeName(UsageError):
@@ -41,7 +51,14 @@ class Tree(Record):
         check_names(paths)
         return self
 
-    @property
+    def canonical(self) -> bytes:
+        """The one spelling, as of every record, without a dictionary for each of many files on the way."""
+        if any(entry.size > MAX_INTEGER for entry in self.entries):
+            return super().canonical()  # why: it tells what is wrong with such a number
+        entries = (f'{{"digest":"{one.digest}","path":{_spelled(one.path)},"size":{one.size}}}' for one in self.entries)
+        return f'{{"entries":[{",".join(entries)}],"form":"{self.form}"}}'.encode()
+
+    @cached_property
     def digest(self) -> Digest:
         """The tree's identity."""
         return digest_of(self.canonical())
@@ -72,16 +89,20 @@ def check_names(paths: Sequence[str]) -> None:
     folded: dict[str, str] = {}
     for path in paths:
         check_name(path)
-        if (other := folded.get(_folded(path))) is not None:
+        spelling = _folded(path)
+        if (other := folded.get(spelling)) is not None:
             raise UnsafeName(
                 f"{path!r} and {other!r} are one file", why="they differ in nothing, or only in case or accents"
             )
-        folded[_folded(path)] = path
-    for path in paths:
-        steps = path.split("/")
-        for depth in range(1, len(steps)):
-            if (parent := _folded("/".join(steps[:depth]))) in folded:
+        folded[spelling] = path
+    above: set[str] = set()
+    for spelling, path in folded.items():
+        parent = spelling.rpartition("/")[0]
+        while parent and parent not in above:
+            if parent in folded:
                 raise UnsafeName(f"{folded[parent]!r} is a file and a directory", why=f"{path!r} lies below it")
+            above.add(parent)
+            parent = parent.rpartition("/")[0]
 
 
 def check_name(path: str) -> None:
@@ -90,7 +111,7 @@ def check_name(path: str) -> None:
     Raises:
         UnsafeName: The name, with the reason.
     """
-    if (fault := _fault_of(path)) is not None:
+    if not _PLAIN.fullmatch(path) and (fault := _fault_of(path)) is not None:
         raise UnsafeName(f"{path!r} cannot be a file of a tree", why=fault, mend="rename the file")
 
 
@@ -125,4 +146,4 @@ def _fault_of_step(step: str) -> str | None:
 
 def _folded(path: str) -> str:
     """The spelling that a case-blind, accent-normalising file system would see."""
-    return unicodedata.normalize("NFC", path.casefold())
+    return path.lower() if path.isascii() else unicodedata.normalize("NFC", path.casefold())

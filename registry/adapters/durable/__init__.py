@@ -25,10 +25,12 @@ from registry.adapters.durable.files import (
     write_new,
 )
 from registry.adapters.durable.locking import Busy, CannotLock, held_alone, held_with_others
-from registry.adapters.durable.syncing import DiskFull, WriteFailed, explained, folder, sync
+from registry.adapters.durable.sinks import PIECE_BYTES
+from registry.adapters.durable.syncing import DiskFull, WriteFailed, explained, folder, sync, sync_all
 from registry.adapters.durable.temporary import Temporary, create, living, strays, sweep, temporary
 
 __all__ = [
+    "PIECE_BYTES",
     "Busy",
     "CannotLock",
     "DiskFull",
@@ -60,6 +62,7 @@ __all__ = [
     "strays",
     "sweep",
     "sync",
+    "sync_all",
     "temporary",
     "write_new",
 ]

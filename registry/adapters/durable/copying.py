@@ -4,21 +4,27 @@ import errno
 import fcntl
 import hashlib
 import io
+import itertools
+import mmap
 import os
 import stat
 import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from registry.adapters.durable.sinks import PIECE_BYTES, Sink
 from registry.core.digest import Digest
 from registry.errors import RegistryError
 
 CHUNK_BYTES = 256 * 1024
-"""How much is read, hashed and written at a time: enough to keep a core busy, little enough to stay in its cache."""
+"""How much is read and hashed at a time: enough to keep a core busy, little enough to stay in its cache."""
 
-AHEAD_BYTES = 16 * 1024 * 1024
-"""How much is written before the disk is told to begin with it, so that the fsync at the end has little left to do."""
+_RING = 4
+"""Pieces that are under way at once between reading and the disk; so much memory a thread takes, and no more."""
 
 _FICLONE = 0x40049409  # ioctl(2), Linux; elsewhere it is refused, and the bytes are copied.
 _own = threading.local()
@@ -36,24 +42,22 @@ class Written:
     size: int
 
 
-def pour(content: BinaryIO, fd: int | None = None) -> Written:
-    """Read `content` to its end in large pieces, hash it, and write it to `fd` if there is one.
+def pour(content: BinaryIO, sink: Sink | None = None) -> Written:
+    """Read `content` to its end, hash it, and write it to `sink` if there is one.
 
-    One buffer a thread is used again and again, so memory does not grow with the content.
+    What is longer than one piece is written by a second thread while the next pieces are read and hashed, so that a
+    core and the disk work at the same time. The pieces lie in buffers that are used again and again, so memory does not
+    grow with the content.
 
     Raises:
         ReadFailed: `content` could not be read to its end.
+        OSError: It could not be written.
     """
-    view: memoryview = _buffer()
-    hashed, size, begun = hashlib.sha256(), 0, 0
-    while count := _fill(content, view):
-        hashed.update(view[:count])
-        if fd is not None:
-            write_all(fd, view[:count])
-        size += count
-        if fd is not None and size - begun >= AHEAD_BYTES:
-            begin_writing(fd, begun, size)
-            begun = size
+    hashed, ring = hashlib.sha256(), _ring()
+    if sink is None:
+        size = sum(len(piece) for piece in _pieces(content, hashed, ring[:1]))
+    else:
+        size = _write_behind(_pieces(content, hashed, ring), sink)
     return Written(Digest("sha256:" + hashed.hexdigest()), size)
 
 
@@ -91,19 +95,6 @@ def read_plain(path: Path) -> bytes:
         return content.read()
 
 
-def write_all(fd: int, view: memoryview) -> None:
-    """Write all of `view` to `fd`, in as many steps as the system wants."""
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def begin_writing(fd: int, start: int, end: int) -> None:
-    """Let the disk begin with the bytes from `start` to `end`, without waiting for it; nothing is promised."""
-    # why this call: what is dirty cannot be dropped, so the system starts to write it; nothing else in os does.
-    if advise := getattr(os, "posix_fadvise", None):
-        advise(fd, start, end - start, os.POSIX_FADV_DONTNEED)
-
-
 def clone(source: int, target: int) -> bool:
     """Let the empty file `target` share the bytes of `source`, copied on write; False where that cannot be."""
     try:
@@ -113,12 +104,43 @@ def clone(source: int, target: int) -> bool:
     return True
 
 
-def _buffer() -> memoryview:
-    """This thread's own buffer."""
-    if not hasattr(_own, "view"):
-        _own.view = memoryview(bytearray(CHUNK_BYTES))
-    view: memoryview = _own.view
-    return view
+def _write_behind(pieces: Iterator[memoryview], sink: Sink) -> int:
+    """Write `pieces` in their order, up to a ring of them behind the reading; how many bytes there were."""
+    first = next(pieces, None)
+    if first is None or len(first) < PIECE_BYTES:
+        sink.write(first or b"")
+        return len(first or b"")
+    size, begun = 0, deque[Future[None]]()
+    with ThreadPoolExecutor(1) as writer:
+        for piece in itertools.chain([first], pieces):
+            size += len(piece)
+            begun.append(writer.submit(sink.write, piece))
+            if len(begun) == _RING:
+                begun.popleft().result()  # why: the next piece takes its buffer; and a fault is told here.
+        for write in begun:
+            write.result()
+    return size
+
+
+def _pieces(content: BinaryIO, hashed: Any, ring: Sequence[memoryview]) -> Iterator[memoryview]:
+    """The bytes of `content`, hashed, in pieces, each in the next buffer of `ring`; all but the last are full."""
+    for buffer in itertools.cycle(ring):
+        size = 0
+        while size < PIECE_BYTES and (count := _fill(content, chunk := buffer[size : size + CHUNK_BYTES])):
+            hashed.update(chunk[:count])
+            size += count
+        if size:
+            yield buffer[:size]
+        if size < PIECE_BYTES:
+            return
+
+
+def _ring() -> Sequence[memoryview]:
+    """This thread's own buffers; they start at a page, as writes past the page cache must."""
+    if not hasattr(_own, "ring"):
+        _own.ring = tuple(memoryview(mmap.mmap(-1, PIECE_BYTES)) for _ in range(_RING))
+    ring: Sequence[memoryview] = _own.ring
+    return ring
 
 
 def _fill(content: BinaryIO, view: memoryview) -> int:

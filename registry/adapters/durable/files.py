@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from registry.adapters.durable.copying import Written, pour
+from registry.adapters.durable.sinks import Cached
 from registry.adapters.durable.syncing import explained, folder, sync
 from registry.adapters.durable.temporary import new_name, sweep, temporary
 
@@ -66,7 +67,7 @@ def write_new(path: Path, content: BinaryIO, *, mode: int = 0o444) -> Written:
     with explained(path):
         fd = os.open(path, _NEW, 0o600)
         try:
-            written = pour(content, fd)
+            written = pour(content, Cached(fd))
             os.fchmod(fd, mode)
             sync(fd)
         except BaseException:

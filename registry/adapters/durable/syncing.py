@@ -3,13 +3,15 @@
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from registry.errors import RegistryError
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_AT_ONCE = 16
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -38,6 +40,23 @@ def sync(fd: int) -> None:
         fcntl.fcntl(fd, full)
     else:
         os.fsync(fd)
+
+
+def sync_all(places: Collection[Path]) -> None:
+    """Make the names in each of these directories durable, many at a time: they wait for the disk together.
+
+    Raises:
+        OSError: The first fault.
+    """
+
+    def one(place: Path) -> None:
+        with folder(place) as directory:
+            sync(directory)
+
+    if places:
+        with ThreadPoolExecutor(min(len(places), _AT_ONCE)) as threads:
+            for _ in threads.map(one, places):
+                pass
 
 
 @contextmanager

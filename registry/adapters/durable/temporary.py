@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from registry.adapters.durable.copying import Written, clone, plain_file, pour, write_all
+from registry.adapters.durable.copying import Written, clone, plain_file, pour
 from registry.adapters.durable.locking import NO_LOCKS
+from registry.adapters.durable.sinks import Direct, write_all
 from registry.adapters.durable.syncing import sync
 
 _NAME = ".unfinished-"
@@ -32,7 +33,7 @@ class Temporary:
 
     def write(self, data: bytes) -> None:
         """Write all of `data`."""
-        write_all(self.fd, memoryview(data))
+        write_all(self.fd, data)
 
     def share(self, content: BinaryIO) -> bool:
         """Take over `content` without moving a byte, where the file system can; False, and nothing changed, elsewhere.
@@ -48,7 +49,7 @@ class Temporary:
         if self.share(content):
             with io.FileIO(self.fd, closefd=False) as shared:
                 return pour(shared)
-        return pour(content, self.fd)
+        return pour(content, Direct(self.fd))
 
     def finish(self, mode: int) -> None:
         """Set its mode and make its bytes durable; the next step is to name it."""

@@ -19,7 +19,9 @@ from registry.core.tree import Entry, Tree, check_names, tree_of
 from registry.errors import RegistryError
 from registry.ports import OpenFile
 
-_LARGE_BYTES = 4 * 1024 * 1024
+_LARGE_AT_ONCE = min(max(os.cpu_count() or 1, 2), 16)
+"""Files of more than one piece in flight: a core each, and no more than their buffers may take of the memory."""
+
 _SMALL_AT_ONCE = 16
 """Small files in flight: they wait for their fsyncs together, and the file system's journal commits them together."""
 
@@ -173,12 +175,13 @@ class DirectoryStore:
 
 def _take_all(intake: Intake, files: Sequence[OpenFile]) -> list[Taken]:
     """Take `files` in, the large ones a core each, then the small ones many at a time."""
-    large = [file for file in files if file.size >= _LARGE_BYTES]
-    small = [file for file in files if file.size < _LARGE_BYTES]
+    # why the largest first: so that the last one to end is not a large one that was begun last.
+    large = sorted((file for file in files if file.size >= durable.PIECE_BYTES), key=lambda file: -file.size)
+    small = [file for file in files if file.size < durable.PIECE_BYTES]
     taken: list[Taken] = []
-    for some, at_once in ((large, os.cpu_count() or 1), (small, _SMALL_AT_ONCE)):
+    for some, at_once in ((large, _LARGE_AT_ONCE), (small, _SMALL_AT_ONCE)):
         if some:
-            with ThreadPoolExecutor(at_once) as threads:
+            with ThreadPoolExecutor(min(at_once, len(some))) as threads:
                 taken += threads.map(intake.take, some)
     return taken
 

@@ -86,9 +86,7 @@ class Intake:
         """Make the names of all blobs that were shown or found so far durable."""
         with durable.explained(self.root):
             # why: the shards' own names too, in case another process has made one and not got so far.
-            for place in (*self.shards, *{shard.parent for shard in self.shards}):
-                with durable.folder(place) as directory:
-                    durable.sync(directory)
+            durable.sync_all({*self.shards, *(shard.parent for shard in self.shards)})
         self.shards.clear()
 
     def remember(self, taken: Sequence[Taken]) -> None:
