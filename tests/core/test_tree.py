@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.core.canonical import canonical
+from registry.core import tree as names
+from registry.core.canonical import NotCanonical, canonical
 from registry.core.digest import digest_of
-from registry.core.record import MalformedRecord
+from registry.core.record import MalformedRecord, Record
 from registry.core.tree import Entry, Tree, UnsafeName, check_names, tree_of
 
 HOSTILE = {
@@ -114,3 +115,23 @@ def test_a_tree_out_of_order_is_refused() -> None:
 
     with pytest.raises(MalformedRecord):
         Tree.parse(canonical(value))
+
+
+@given(st.text(st.sampled_from("abcCOoNnuULlpPtT19.-_ /\u00e9\x07\\:~"), max_size=9))
+def test_the_quick_look_at_a_name_lets_nothing_in_that_the_thorough_one_refuses(name: str) -> None:
+    """Nearly every name is plain, and is not looked at step by step."""
+    assert names._PLAIN.fullmatch(name) is None or names._fault_of(name) is None
+
+
+@given(st.lists(NAMES, max_size=4, unique=True), st.integers(0, 2**53 - 1))
+def test_a_tree_is_spelled_as_every_record_is(paths: list[str], size: int) -> None:
+    """Its own way to spell itself is quicker, not another one."""
+    made = Tree.model_construct(entries=tuple(Entry(path=path, size=size, digest=digest_of(b"")) for path in paths))
+
+    assert Record.canonical(made) == made.canonical()
+
+
+def test_a_size_that_no_reader_could_hold_is_refused() -> None:
+    """A tree does not spell a number that other readers would round."""
+    with pytest.raises(NotCanonical):
+        Tree(entries=(Entry(path="a", size=2**53, digest=digest_of(b"")),)).canonical()

@@ -26,7 +26,7 @@ from registry.adapters.durable.files import (
 )
 from registry.adapters.durable.locking import Busy, CannotLock, held_alone, held_with_others
 from registry.adapters.durable.sinks import PIECE_BYTES
-from registry.adapters.durable.syncing import DiskFull, WriteFailed, explained, folder, sync, sync_all
+from registry.adapters.durable.syncing import DiskFull, WriteFailed, explained, folder, sync, sync_folders
 from registry.adapters.durable.temporary import Temporary, create, living, strays, sweep, temporary
 
 __all__ = [
@@ -62,7 +62,7 @@ __all__ = [
     "strays",
     "sweep",
     "sync",
-    "sync_all",
+    "sync_folders",
     "temporary",
     "write_new",
 ]

@@ -11,7 +11,7 @@ from pathlib import Path
 from registry.errors import RegistryError
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_AT_ONCE = 16
+_AT_ONCE = 8
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -42,7 +42,7 @@ def sync(fd: int) -> None:
         os.fsync(fd)
 
 
-def sync_all(places: Collection[Path]) -> None:
+def sync_folders(places: Collection[Path]) -> None:
     """Make the names in each of these directories durable, many at a time: they wait for the disk together.
 
     Raises:
@@ -53,10 +53,9 @@ def sync_all(places: Collection[Path]) -> None:
         with folder(place) as directory:
             sync(directory)
 
-    if places:
-        with ThreadPoolExecutor(min(len(places), _AT_ONCE)) as threads:
-            for _ in threads.map(one, places):
-                pass
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        for _ in threads.map(one, places):
+            pass
 
 
 @contextmanager

@@ -22,8 +22,8 @@ from registry.ports import OpenFile
 _LARGE_AT_ONCE = min(max(os.cpu_count() or 1, 2), 16)
 """Files of more than one piece in flight: a core each, and no more than their buffers may take of the memory."""
 
-_SMALL_AT_ONCE = 16
-"""Small files in flight: they wait for their fsyncs together, and the file system's journal commits them together."""
+_SMALL_AT_ONCE = 4
+"""Small files in flight: while some wait for their fsyncs, another is read. More only fight for the interpreter."""
 
 _BATCH = 8192
 """Files between two rounds of making names durable; so memory is bounded whatever their number."""

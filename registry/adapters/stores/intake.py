@@ -86,7 +86,7 @@ class Intake:
         """Make the names of all blobs that were shown or found so far durable."""
         with durable.explained(self.root):
             # why: the shards' own names too, in case another process has made one and not got so far.
-            durable.sync_all({*self.shards, *(shard.parent for shard in self.shards)})
+            durable.sync_folders({*self.shards, *(shard.parent for shard in self.shards)})
         self.shards.clear()
 
     def remember(self, taken: Sequence[Taken]) -> None:
