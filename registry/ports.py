@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol, runtime_checkable
 
-from registry.core.bundle.trust import SeenLedger
 from registry.core.digest import Digest
-from registry.core.ledger.picture import Picture
 from registry.core.ledger.recall import Recollection
-from registry.core.pin import Source
-from registry.core.store import Stock
-from registry.core.tree import Entry, Tree
+
+if TYPE_CHECKING:  # why: the nouns behind them would be read for each command, and few need them
+    from registry.core.bundle.trust import SeenLedger
+    from registry.core.ledger.picture import Picture
+    from registry.core.pin import Source
+    from registry.core.store import Stock
+    from registry.core.tree import Entry, Tree
 
 
 class OpenFile(Protocol):
@@ -49,7 +51,7 @@ class Store(Protocol):
     def put(self, data: bytes) -> Digest:
         """Keep small `data` durably; done only when it would survive a power cut."""
 
-    def put_files(self, files: Iterable[OpenFile]) -> Tree:
+    def put_files(self, files: Iterable[OpenFile]) -> "Tree":
         """Keep each file durably, hashing while copying, and return the tree that they make.
 
         A `KnownFile` that gives other bytes than it must is refused with `DigestMismatch`, and nothing of it is kept.
@@ -85,7 +87,7 @@ class Meter(Protocol):
 class Attic(Protocol):
     """What lies behind a store: where blobs go that are not wanted in their place, and from where they come back."""
 
-    def alone(self) -> AbstractContextManager[Stock]:
+    def alone(self) -> "AbstractContextManager[Stock]":
         """Keep writers and other collectors out, and say what is here; raises `ConflictError` if they do not finish.
 
         Whoever put a blob before, and has not named it in the ledger yet, is among `leased`.
@@ -163,10 +165,10 @@ class HeadSigner(Protocol):
 class Mirror(Protocol):
     """Another registry that shows what the ledger says. It is never asked for the truth, and can be mended any time."""
 
-    def differences(self, picture: Picture) -> Sequence[str]:
+    def differences(self, picture: "Picture") -> Sequence[str]:
         """Where it differs from `picture`, a sentence each; nothing is changed."""
 
-    def mend(self, picture: Picture) -> Sequence[str]:
+    def mend(self, picture: "Picture") -> Sequence[str]:
         """Make it show `picture`, and say what it had otherwise; done again, it changes nothing."""
 
 
@@ -201,8 +203,8 @@ class Found:
     """What a source found at a location: the files, and what the place calls these bytes."""
 
     files: Sequence[OpenFile]
-    source: Source
-    confirm: Callable[[Tree], None] = lambda tree: None
+    source: "Source"
+    confirm: "Callable[[Tree], None]" = lambda tree: None
     """Compare what was read with what the place promised. Called once, after every file was read; raises
     IntegrityError naming the file that differs, or ConflictError if a file changed meanwhile."""
 
@@ -320,7 +322,7 @@ class Delivered:
 class Destination(Protocol):
     """A place that takes in a release and shows it whole or not at all."""
 
-    def deliver(self, tree: Tree, open: Callable[[Entry], BinaryIO]) -> Delivered:
+    def deliver(self, tree: "Tree", open: "Callable[[Entry], BinaryIO]") -> Delivered:
         """Make `tree` durable and visible in one step, hashing what is written.
 
         `open` gives the content of an entry, unverified, and may be called from several threads. Raises
@@ -334,10 +336,10 @@ class Host(Destination, Protocol):
     def hold(self) -> AbstractContextManager[None]:
         """Keep every other pull out meanwhile; raises `ConflictError` if one is under way."""
 
-    def seen(self) -> SeenLedger | None:
+    def seen(self) -> "SeenLedger | None":
         """How far the ledger was seen, or None before the first pull."""
 
-    def remember(self, seen: SeenLedger) -> None:
+    def remember(self, seen: "SeenLedger") -> None:
         """Keep `seen`, durably."""
 
     def copy_ledger(self, entries: Callable[[int], Sequence[bytes]]) -> None:

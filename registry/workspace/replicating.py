@@ -1,7 +1,6 @@
 """Keeping copies of a registry: pushing to other places, and fetching from them."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,6 +97,8 @@ class Replicating(Place):
         return found
 
     def _unknown(self, remote: str) -> UnknownRemote:
+        from difflib import get_close_matches
+
         near = get_close_matches(remote, self.settings.remotes, n=1)
         why = f"there is no [remotes.{remote}] in {SETTINGS}, and no directory of that name"
         mend = f"did you mean {near[0]}?" if near else f"name it there, or write a URL or a path, such as ./{remote}"

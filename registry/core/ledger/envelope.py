@@ -218,15 +218,14 @@ def _material(pem: str) -> str:
 @functools.lru_cache(maxsize=256)
 def _public(pem: str) -> "EllipticCurvePublicKey":
     # why here: the library costs a tenth of a second, and much of this package never checks a signature.
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 
+    # why the point alone: `_material` has seen the head before it, and the library's readers take longer to import.
+    body = pem.removeprefix(_HEAD).removesuffix(_FOOT)
     try:
-        key = load_pem_public_key(pem.encode())
+        return EllipticCurvePublicKey.from_encoded_point(SECP256R1(), base64.b64decode(body)[len(_P256) - 1 :])
     except ValueError:
         raise BadEnvelope("a public key is not a point of P-256") from None
-    assert isinstance(key, EllipticCurvePublicKey)  # why: `_material` has seen the head that only these keys have
-    return key
 
 
 def _maker(signature: Signature, message: bytes, public: Mapping[str, str]) -> str | None:

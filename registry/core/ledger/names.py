@@ -1,6 +1,5 @@
 """The names of manifests: what a person may type for one, and what is said when it means none, or more than one."""
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +21,10 @@ class AmbiguousReference(UsageError):
 
 def nearest(wrong: str, known: Iterable[str]) -> str:
     """The advice to somebody who typed `wrong`: the nearest of the `known` names, or all of them."""
+    from difflib import get_close_matches  # why here: only who mistyped needs it, and everybody would wait for it
+
     names = sorted(known)
-    if near := difflib.get_close_matches(wrong, names, n=1):
+    if near := get_close_matches(wrong, names, n=1):
         return f"did you mean {near[0]}?"
     return f"known are {', '.join(names[:20])}" if names else "nothing is registered yet; run `registry pin`"
 
