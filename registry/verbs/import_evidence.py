@@ -1,14 +1,14 @@
 """Import evidence: what another tool found of a model becomes the rows that a gate judges."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from registry.core.binding import ForeignEvidence
-from registry.core.digest import Digest
+from registry.core.digest import Digest, digest_of
 from registry.core.document import did_you_mean
 from registry.core.foreign.log import DEFAULT_PASS, BadLog, Log, Sample, Task, case_name, digest_of_value, pass_rule
-from registry.core.gate.canary import read_canary
+from registry.core.gate.canary import check_continues, read_canary
 from registry.core.heldout.evidence import Evidence, Finding, Imported, Row, Said, Timing, write_lines
 from registry.core.heldout.prices import PriceBook, cost_usd
 from registry.core.heldout.slice import Slice
@@ -117,17 +117,24 @@ def import_evidence(log: Log, manifest: Manifest, suite: Suite, *, terms: Terms,
     )
 
 
-def import_canary(data: bytes, manifest: Manifest, earlier: Evidence, *, store: Store) -> tuple[Digest, Evidence]:
+def import_canary(
+    data: bytes, manifest: Manifest, earlier: Evidence, *, store: Store, before: Collection[Digest] = ()
+) -> tuple[Digest, Evidence]:
     """Put what live traffic did beside the newest evidence of the model; returns the new label and its digest.
+
+    `before` are the canaries that the model has already; this one must go on from each of them, or be one of them.
 
     Raises:
         OtherModel: It is another model's traffic.
         BadCanary: It is malformed.
+        AnotherCanary: It leaves out, or tells otherwise, what was recorded before.
     """
     canary = read_canary(data)
     if canary.manifest != manifest.digest:
         why = f"its first line names {canary.manifest}, this is {manifest.digest}"
         raise OtherModel("the canary is about another model", why=why)
+    for digest in sorted(set(before)) if digest_of(data) not in before else ():
+        check_continues(store.get(digest), data)
     evidence = earlier.model_copy(update={"canary": store.put(data)})
     return store.put(evidence.canonical()), evidence
 

@@ -63,8 +63,9 @@ class Importing(Place):
         if not earlier:
             mend = "import or evaluate its held-out suite first"
             raise UsageError(f"{ref} has no evidence beside which a canary could stand", mend=mend)
-        label = Evidence.parse(self.store.get(earlier[0]))
-        digest, evidence = import_canary(read_file(path), manifest, label, store=self.store)
+        labels = [Evidence.parse(self.store.get(digest)) for digest in earlier]
+        before = [label.canary for label in labels if label.canary]
+        digest, evidence = import_canary(read_file(path), manifest, labels[0], store=self.store, before=before)
         register(Model(None, manifest.digest, (digest,)), **self.doors)
         return count(digest, evidence, self._suite(manifest), store=self.store)
 

@@ -1,6 +1,7 @@
 """From a log that a tool really wrote to a verdict: the suite made of it, the evidence imported for it, the gate."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -10,7 +11,7 @@ from registry.adapters.stores.memory import MemoryStore
 from registry.core.digest import Digest, digest_of
 from registry.core.foreign.log import BadLog, Log
 from registry.core.foreign.read import read_log
-from registry.core.gate.canary import Watch, write_canary
+from registry.core.gate.canary import AnotherCanary, Request, Watch, write_canary
 from registry.core.gate.verdict import Verdict
 from registry.core.heldout.evidence import Evidence, Row, Timing, read_lines
 from registry.core.heldout.prices import price_book_of
@@ -322,3 +323,39 @@ def test_an_evaluation_here_cannot_judge_for_another_tool() -> None:
         VERIFIERS["imported"].check(
             Case(id="c", prompt="?"), (), arguments={"tool": "lm_eval", "task": "t"}, instruments=instruments
         )
+
+
+def changed(lines: list[Request], at: int, **parts: object) -> list[Request]:
+    """The same requests, one of them told otherwise."""
+    return [one.model_copy(update=parts) if number == at else one for number, one in enumerate(lines)]
+
+
+LATER: dict[str, tuple[bool, Callable[[list[Request]], list[Request]]]] = {
+    "the same": (True, lambda lines: lines),
+    "more requests": (True, lambda lines: [*lines, lines[0].model_copy(update={"request": "new"})]),
+    "an incident that was found later": (True, lambda lines: changed(lines, 5, incident=True)),
+    "a request left out": (False, lambda lines: lines[1:]),
+    "another latency": (False, lambda lines: changed(lines, 5, latency_ms="1")),
+    "an incident forgotten": (False, lambda lines: changed(lines, 7, incident=False)),
+    "another canary": (False, lambda lines: [one.model_copy(update={"request": f"x{one.request}"}) for one in lines]),
+}
+
+
+@pytest.mark.parametrize("what", LATER)
+def test_a_later_canary_goes_on_from_the_one_before(what: str) -> None:
+    """A release cannot be tried on live traffic until its luck is good, nor forget an incident."""
+    home = house(inspect())
+    model = home.model()
+    earlier = home.bring(inspect(), model).evidence
+    watch = Watch(manifest=model.digest, watched_ms=Traffic().watched_ms)
+    told = changed(Traffic().lines(), 7, incident=True)
+    first, _ = import_canary(write_canary(watch, told), model, earlier, store=home.store)
+    canary = Evidence.parse(home.store.get(first)).canary
+    is_fine, change = LATER[what]
+    later = write_canary(watch.model_copy(update={"watched_ms": watch.watched_ms + 1}), change(told))
+
+    if is_fine:
+        assert import_canary(later, model, earlier, store=home.store, before=[canary or digest_of(b"")])
+    else:
+        with pytest.raises(AnotherCanary):
+            import_canary(later, model, earlier, store=home.store, before=[canary or digest_of(b"")])

@@ -16,7 +16,7 @@ from registry.core.canonical import MAX_INTEGER
 from registry.core.digest import Digest, Sha256
 from registry.core.gate.rule import Window
 from registry.core.record import Record, faults_of
-from registry.errors import IntegrityError
+from registry.errors import IntegrityError, Refused
 
 Id = Annotated[str, Field(min_length=1, max_length=256)]
 Count = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
@@ -26,6 +26,10 @@ Amount = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?$")
 
 class BadCanary(IntegrityError):
     """A canary's file is malformed, tells of a request twice, or of one after its end."""
+
+
+class AnotherCanary(Refused):
+    """A model's live traffic was recorded before, and this record does not go on from it."""
 
 
 class Watch(Record):
@@ -155,6 +159,41 @@ def read_canary(data: bytes) -> Canary:
         raise BadCanary("the canary's last line is cut off" if data else "the canary's file is empty")
     first, *rest = data.removesuffix(b"\n").split(b"\n")
     return canary_of(_line(first, Watch, 1), (_line(line, Request, at) for at, line in enumerate(rest, 2)))
+
+
+def check_continues(earlier: bytes, later: bytes) -> None:
+    """Refuse a canary's file that leaves out, or tells otherwise, what an earlier one of the same model told.
+
+    A canary is judged once. If another could take its place, a release would only have to be tried until its luck is
+    good, and an incident could be forgotten. What may be added: requests, time, telemetry that came late, incidents.
+
+    Raises:
+        BadCanary: One of the files is malformed.
+        AnotherCanary: With the first request that differs.
+    """
+    (before, told), (after, tells) = _parts(earlier), _parts(later)
+    mend = "import the whole record from the canary's first request on; a new canary takes a new model"
+    if after.watched_ms < before.watched_ms:
+        why = f"{before.watched_ms} ms were watched before, and now {after.watched_ms}"
+        raise AnotherCanary("this is not the canary that was recorded before", why=why, mend=mend)
+    for name in sorted(told):
+        if name not in tells or not _goes_on(told[name], tells[name]):
+            why = f"the request {name!r} {'is told otherwise' if name in tells else 'is left out'}"
+            raise AnotherCanary("this is not the canary that was recorded before", why=why, mend=mend)
+
+
+def _parts(data: bytes) -> tuple[Watch, dict[str, Request]]:
+    read_canary(data)
+    first, *rest = data.removesuffix(b"\n").split(b"\n")
+    requests = (Request.model_validate_json(line) for line in rest)
+    return Watch.model_validate_json(first), {one.request: one for one in requests}
+
+
+def _goes_on(before: Request, after: Request) -> bool:
+    """Whether a request is told as before, but for what may come late: its telemetry, and an incident."""
+    if (before.session, before.at_ms) != (after.session, after.at_ms) or before.incident > after.incident:
+        return False
+    return before.status == "lost" or before == after.model_copy(update={"incident": before.incident})
 
 
 def write_canary(watch: Watch, requests: Iterable[Request]) -> bytes:
