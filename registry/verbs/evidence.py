@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from registry.core.digest import Digest
-from registry.core.gate.canary import read_canary
-from registry.core.gate.rows import ERROR, MISSING, TIMEOUT, Rows, SliceRows
+from registry.core.gate.rows.canary import read_canary
+from registry.core.gate.rows.rows import ERROR, MISSING, TIMEOUT, Rows, SliceRows
 from registry.core.heldout.evidence import Evidence
 from registry.core.heldout.suite import Suite
 from registry.ports import Store

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from registry.core.digest import Digest
-from registry.core.gate.check import check_gate
-from registry.core.gate.conclude import Hearing, Side, conclude
-from registry.core.gate.gatefile import GateFile, read_gate
+from registry.core.gate.judging.check import check_gate
+from registry.core.gate.judging.conclude import Hearing, Side, conclude
+from registry.core.gate.language.gatefile import GateFile, read_gate
 from registry.core.gate.verdict import Verdict
 from registry.core.heldout.suite import Suite
 from registry.core.ledger.past import Generation

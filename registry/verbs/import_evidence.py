@@ -8,7 +8,7 @@ from registry.core.binding import ForeignEvidence
 from registry.core.digest import Digest, digest_of
 from registry.core.document import did_you_mean
 from registry.core.foreign.log import DEFAULT_PASS, BadLog, Log, Sample, Task, case_name, digest_of_value, pass_rule
-from registry.core.gate.canary import check_continues, read_canary
+from registry.core.gate.rows.canary import check_continues, read_canary
 from registry.core.heldout.evidence import Evidence, Finding, Imported, Row, Said, Timing, write_lines
 from registry.core.heldout.prices import PriceBook, cost_usd
 from registry.core.heldout.slice import Slice

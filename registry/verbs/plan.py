@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from registry.core.document import did_you_mean
-from registry.core.gate import check
 from registry.core.gate.forecast import Forecast, Truth, forecast, joint, targets
+from registry.core.gate.judging import check
 from registry.core.heldout.suite import suite_of
 from registry.errors import UsageError
 from registry.verbs.gate import gate_of

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from registry.core.digest import Digest, DigestMismatch, hex_of
-from registry.core.gate.rows import BadRows, Route, Rows, read_rows
+from registry.core.gate.rows.rows import BadRows, Route, Rows, read_rows
 from registry.core.heldout.evidence import Evidence
 from registry.core.heldout.suite import Suite
 from registry.ports import Store

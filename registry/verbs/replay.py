@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from registry.core.canonical import NotCanonical
 from registry.core.digest import Digest, short
-from registry.core.gate.check import check_gate
-from registry.core.gate.conclude import Hearing, Side, conclude
+from registry.core.gate.judging.check import check_gate
+from registry.core.gate.judging.conclude import Hearing, Side, conclude
 from registry.core.gate.verdict import TOOL, Verdict
 from registry.core.heldout.suite import Suite
 from registry.core.manifest import Manifest

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from registry.core.digest import Digest, digest_of
 from registry.core.gate.again import Flipped, tell_apart
-from registry.core.gate.check import check_gate
-from registry.core.gate.conclude import Hearing, Side
+from registry.core.gate.judging.check import check_gate
+from registry.core.gate.judging.conclude import Hearing, Side
 from registry.core.ledger.views import State
 from registry.core.manifest import Manifest
 from registry.errors import Undecided, UsageError

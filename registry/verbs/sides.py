@@ -2,9 +2,9 @@
 
 from registry.core.binding import ForeignEvidence, check_bound
 from registry.core.digest import Digest
-from registry.core.gate.canary import Canary, read_canary
-from registry.core.gate.conclude import Side
-from registry.core.gate.rows import Rows
+from registry.core.gate.judging.conclude import Side
+from registry.core.gate.rows.canary import Canary, read_canary
+from registry.core.gate.rows.rows import Rows
 from registry.core.heldout.evidence import Evidence
 from registry.core.heldout.suite import Suite, suite_of
 from registry.core.manifest import Manifest

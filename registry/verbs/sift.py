@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from registry.core.digest import Digest
-from registry.core.gate.leaks import Net, net_of, search
+from registry.core.gate.judging.leaks import Net, net_of, search
 from registry.core.gate.verdict import Leak
 from registry.core.heldout.suite import Suite
 from registry.core.manifest import Manifest

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from functools import cache, partial
 
 from registry.core.digest import Digest
-from registry.core.gate.conclude import Side
-from registry.core.gate.gatefile import Gate
+from registry.core.gate.judging.conclude import Side
+from registry.core.gate.judging.wear import Use, wear_of
+from registry.core.gate.language.gatefile import Gate
 from registry.core.gate.verdict import Attempts
-from registry.core.gate.wear import Use, wear_of
 from registry.core.heldout.evidence import Evidence
 from registry.core.heldout.suite import CASES, Suite, slice_digests
 from registry.core.ledger.entry import Judge

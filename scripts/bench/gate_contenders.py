@@ -29,10 +29,10 @@ ANSWERS = (
 
 def registry(place: Path, rows: int, samples: int) -> tuple[float, float, Numbers]:
     """Read both models' evidence and judge every rule, as `registry gate` does."""
-    from registry.core.gate.decide import judge
-    from registry.core.gate.pairs import flips_of
-    from registry.core.gate.rows import read_rows
-    from registry.core.gate.trial import Trial
+    from registry.core.gate.judging.decide import judge
+    from registry.core.gate.judging.pairs import flips_of
+    from registry.core.gate.judging.trial import Trial
+    from registry.core.gate.rows.rows import read_rows
 
     suite = suite_of_rows(rows, samples)
     file = gate_for(suite)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from registry.core.gate.check import check_gate
-from registry.core.gate.gatefile import GateFile, read_gate
+from registry.core.gate.judging.check import check_gate
+from registry.core.gate.language.gatefile import GateFile, read_gate
 from registry.core.heldout.suite import Case, Slice, Suite, VerifierCall
 from registry.core.tree import tree_of
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.core.gate.canary import Watch, write_canary
+from registry.core.gate.rows.canary import Watch, write_canary
 from registry.testing.models import TOKENIZER, base_files
 from tests.cli.scene import Scene
 from tests.evidence.logs import LOGS, RAN_AS, RESULTS

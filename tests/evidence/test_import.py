@@ -11,7 +11,7 @@ from registry.adapters.stores.memory import MemoryStore
 from registry.core.digest import Digest, digest_of
 from registry.core.foreign.log import BadLog, Log
 from registry.core.foreign.read import read_log
-from registry.core.gate.canary import AnotherCanary, Request, Watch, write_canary
+from registry.core.gate.rows.canary import AnotherCanary, Request, Watch, write_canary
 from registry.core.gate.verdict import Verdict
 from registry.core.heldout.evidence import Evidence, Row, Timing, read_lines
 from registry.core.heldout.prices import price_book_of

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from registry.core.canonical import canonical
-from registry.core.gate.check import check_gate
-from registry.core.gate.decide import judge
-from registry.core.gate.gatefile import GateFile, read_gate
-from registry.core.gate.rows import Rows, read_rows
-from registry.core.gate.trial import Trial
+from registry.core.gate.judging.check import check_gate
+from registry.core.gate.judging.decide import judge
+from registry.core.gate.judging.trial import Trial
+from registry.core.gate.language.gatefile import GateFile, read_gate
+from registry.core.gate.rows.rows import Rows, read_rows
 from registry.core.gate.verdict import RuleVerdict
 from registry.core.heldout.suite import Case, Slice, Suite, VerifierCall
 from registry.core.tree import tree_of

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from registry.core.gate.again import Flipped, tell_apart
-from registry.core.gate.decide import judge
+from registry.core.gate.judging.decide import judge
 from registry.verbs.selftest import NothingCompares, NothingToDraw, selftest
 from tests.gate.sheet import Sheet, gate_of, suite_of_size, trial_of
 from tests.gate.test_verb import GATE, house_with

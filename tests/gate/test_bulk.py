@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.core.gate import bulk
-from registry.core.gate import lines as strict
-from registry.core.gate.amounts import Amounts, amounts_of, by_case, dot, joined, scaled, total
-from registry.core.gate.columns import BadRows, Sheet, SliceRows, empty_sheet
-from registry.core.gate.rows import read_rows, whole_lines
+from registry.core.gate.rows import bulk
+from registry.core.gate.rows import lines as strict
+from registry.core.gate.rows.amounts import Amounts, amounts_of, by_case, dot, joined, scaled, total
+from registry.core.gate.rows.columns import BadRows, Sheet, SliceRows, empty_sheet
+from registry.core.gate.rows.rows import read_rows, whole_lines
 from tests.gate.sheet import suite_of_size
 from tests.gate.test_columns import messy
 

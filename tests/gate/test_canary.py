@@ -6,11 +6,11 @@ from fractions import Fraction
 import pytest
 
 from registry.core.gate import exact
-from registry.core.gate.canary import BadCanary, Request, Watch, canary_of, read_canary, write_canary
-from registry.core.gate.gatefile import read_gate
-from registry.core.gate.measure import Estimate, clustered_quantile, estimate, values_of
-from registry.core.gate.metric import P95
-from registry.core.gate.rule import Window
+from registry.core.gate.language.gatefile import read_gate
+from registry.core.gate.language.rule import Window
+from registry.core.gate.measuring.measure import Estimate, clustered_quantile, estimate, values_of
+from registry.core.gate.measuring.metric import P95
+from registry.core.gate.rows.canary import BadCanary, Request, Watch, canary_of, read_canary, write_canary
 from tests.gate.sheet import gate_of
 from tests.gate.traffic import DAY_MS, LOST, MANIFEST, TIMEOUT, Traffic, live_verdict
 

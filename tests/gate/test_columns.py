@@ -6,11 +6,11 @@ from random import Random
 
 import pytest
 
-from registry.core.gate.decide import judge
-from registry.core.gate.gatefile import read_gate
-from registry.core.gate.pairs import flips_of
-from registry.core.gate.rows import read_rows
-from registry.core.gate.trial import Trial
+from registry.core.gate.judging.decide import judge
+from registry.core.gate.judging.pairs import flips_of
+from registry.core.gate.judging.trial import Trial
+from registry.core.gate.language.gatefile import read_gate
+from registry.core.gate.rows.rows import read_rows
 from registry.core.heldout.suite import Suite
 from tests.gate.sheet import Sheet, gate_of, lines, suite_of_size
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.core.gate.decide import judge
-from registry.core.gate.gatefile import read_gate
-from registry.core.gate.measure import paired, two_by_two
-from registry.core.gate.pairs import flips_of
-from registry.core.gate.rows import read_rows
-from registry.core.gate.trial import Trial
+from registry.core.gate.judging.decide import judge
+from registry.core.gate.judging.pairs import flips_of
+from registry.core.gate.judging.trial import Trial
+from registry.core.gate.language.gatefile import read_gate
+from registry.core.gate.measuring.measure import paired, two_by_two
+from registry.core.gate.rows.rows import read_rows
 from registry.core.gate.verdict import RuleVerdict, Word, answer_of
 from registry.core.heldout.suite import VerifierCall
 from tests.gate.sheet import Sheet, checked, gate_of, lines, suite_of_size, trial_of, verdict_of

@@ -9,17 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from registry.core.gate.amounts import amounts_from, column_of
-from registry.core.gate.check import check_gate
-from registry.core.gate.decide import judge
-from registry.core.gate.differ import difference
-from registry.core.gate.gatefile import read_gate
-from registry.core.gate.measure import values_of
-from registry.core.gate.metric import find_canary, find_metric
-from registry.core.gate.rows import read_rows
-from registry.core.gate.rule import Comparison, parse_rule
-from registry.core.gate.sample import Ratio, Scores
-from registry.core.gate.trial import Trial
+from registry.core.gate.judging.check import check_gate
+from registry.core.gate.judging.decide import judge
+from registry.core.gate.judging.trial import Trial
+from registry.core.gate.language.gatefile import read_gate
+from registry.core.gate.language.rule import Comparison, parse_rule
+from registry.core.gate.measuring.differ import difference
+from registry.core.gate.measuring.measure import values_of
+from registry.core.gate.measuring.metric import find_canary, find_metric
+from registry.core.gate.measuring.sample import Ratio, Scores
+from registry.core.gate.rows.amounts import amounts_from, column_of
+from registry.core.gate.rows.rows import read_rows
 from registry.core.gate.verdict import RuleVerdict
 from registry.core.heldout.suite import Suite, VerifierCall
 from tests.gate.sheet import Sheet, checked, gate_of, lines, suite_of_size, trial_of, verdict_of

@@ -5,10 +5,10 @@ from fractions import Fraction
 import pytest
 from scipy import stats
 
-from registry.core.gate.check import plan_of
 from registry.core.gate.forecast import Forecast, Truth, forecast, joint
-from registry.core.gate.gatefile import read_gate
-from registry.core.gate.power import least_hits
+from registry.core.gate.judging.check import plan_of
+from registry.core.gate.language.gatefile import read_gate
+from registry.core.gate.measuring.power import least_hits
 from registry.errors import Faults
 from registry.verbs.plan import BadRate, plan
 from tests.gate.sheet import checked, gate_of, suite_of_size

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from registry.core.gate.check import check_gate
-from registry.core.gate.gatefile import read_gate
-from registry.core.gate.marked import GateFault
-from registry.core.gate.rule import NoRegressions
+from registry.core.gate.judging.check import check_gate
+from registry.core.gate.language.gatefile import read_gate
+from registry.core.gate.language.marked import GateFault
+from registry.core.gate.language.rule import NoRegressions
 from registry.errors import Faults
 from tests.gate.sheet import checked, gate_of, suite_of_size
 from tests.gate.test_rule import CANARY, OFFLINE

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from registry.core.canonical import canonical
 from registry.core.digest import DigestMismatch, digest_of
-from registry.core.gate.leaks import net_of, search, words_of
+from registry.core.gate.judging.leaks import net_of, search, words_of
 from registry.core.gate.report import notes
 from registry.core.gate.verdict import Leak, Verdict
 from registry.core.heldout.case import Case

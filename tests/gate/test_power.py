@@ -4,10 +4,10 @@ from fractions import Fraction
 
 import pytest
 
-from registry.core.gate.gatefile import read_gate
-from registry.core.gate.measure import Estimate, estimate
-from registry.core.gate.power import could_have_shown, least_to_pass, more_samples, samples_to_pass
-from registry.core.gate.sample import Hits
+from registry.core.gate.language.gatefile import read_gate
+from registry.core.gate.measuring.measure import Estimate, estimate
+from registry.core.gate.measuring.power import could_have_shown, least_to_pass, more_samples, samples_to_pass
+from registry.core.gate.measuring.sample import Hits
 from tests.gate.sheet import Sheet, gate_of, suite_of_size, verdict_of
 
 EXACT = read_gate(gate_of("latency_p95_ms.point <= 900")).gate

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from registry.core.digest import digest_of
 from registry.core.gate import exact
-from registry.core.gate.decide import judge
-from registry.core.gate.pairs import flips_of
+from registry.core.gate.judging.decide import judge
+from registry.core.gate.judging.pairs import flips_of
 from registry.core.gate.report import flip_lines, headline, lines_of, markdown, notes
 from registry.core.gate.report.lines import near, percent, small, span, strength_of
 from registry.core.gate.verdict import (

@@ -3,7 +3,7 @@
 import pytest
 
 from registry.core.canonical import canonical
-from registry.core.gate.rows import BadRows, read_rows
+from registry.core.gate.rows.rows import BadRows, read_rows
 from registry.core.heldout.evidence import Row, Timing
 from tests.gate.sheet import Sheet, lines, suite_of_size
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.core.gate.rule import Comparison, NoRegressions, RuleFault, Window, parse_rule, parse_window
+from registry.core.gate.language.rule import Comparison, NoRegressions, RuleFault, Window, parse_rule, parse_window
 
 OFFLINE = [
     "aggregate.success@1.lower_ci >= 0.82",

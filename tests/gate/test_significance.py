@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.core.gate import exact
-from registry.core.gate.decide import judge
 from registry.core.gate.estimators.flips import sign_flip
-from registry.core.gate.rows import read_rows
-from registry.core.gate.significance import significance_of
-from registry.core.gate.trial import Trial
+from registry.core.gate.judging.decide import judge
+from registry.core.gate.judging.trial import Trial
+from registry.core.gate.measuring.significance import significance_of
+from registry.core.gate.rows.rows import read_rows
 from registry.core.gate.verdict import RuleVerdict
 from tests.gate.sheet import Sheet, checked, gate_of, lines, suite_of_size
 

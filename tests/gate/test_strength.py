@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from registry.core.gate.compare import Question, compare
-from registry.core.gate.gatefile import read_gate
-from registry.core.gate.measure import estimate
-from registry.core.gate.metric import find_metric
-from registry.core.gate.rule import Comparison, parse_rule
-from registry.core.gate.sample import Hits
-from registry.core.gate.strength import bar_of
+from registry.core.gate.judging.compare import Question, compare
+from registry.core.gate.language.gatefile import read_gate
+from registry.core.gate.language.rule import Comparison, parse_rule
+from registry.core.gate.measuring.measure import estimate
+from registry.core.gate.measuring.metric import find_metric
+from registry.core.gate.measuring.sample import Hits
+from registry.core.gate.measuring.strength import bar_of
 from tests.gate.sheet import Sheet, gate_of, suite_of_size, verdict_of
 
 GATE = read_gate(gate_of("latency_p95_ms.point <= 900")).gate

@@ -6,8 +6,8 @@ from statistics import median
 
 import pytest
 
-from registry.core.gate.rule import parse_rule
-from registry.core.gate.triggers import BeyondCap, Caps, Trigger, first_excess, watch_canary
+from registry.core.gate.judging.triggers import BeyondCap, Caps, Trigger, first_excess, watch_canary
+from registry.core.gate.language.rule import parse_rule
 from tests.gate.traffic import LOST, TIMEOUT, Traffic
 
 RULES = [

@@ -7,9 +7,9 @@ import pytest
 from registry.adapters.stores.memory import MemoryStore
 from registry.core.binding import ForeignEvidence
 from registry.core.digest import Digest, digest_of
-from registry.core.gate.gatefile import read_gate
+from registry.core.gate.language.gatefile import read_gate
 from registry.core.gate.report import flip_lines, markdown
-from registry.core.gate.rows import BadRows
+from registry.core.gate.rows.rows import BadRows
 from registry.core.gate.verdict import Verdict
 from registry.core.heldout.evidence import Evidence
 from registry.core.heldout.suite import suite_of

@@ -5,9 +5,9 @@ from fractions import Fraction
 import pytest
 
 from registry.core.digest import digest_of
-from registry.core.gate.gatefile import read_gate
+from registry.core.gate.judging.wear import Use, best_of, wear_of
+from registry.core.gate.language.gatefile import read_gate
 from registry.core.gate.verdict import Attempts
-from registry.core.gate.wear import Use, best_of, wear_of
 from registry.core.ledger.entry import Judge
 from registry.core.manifest import Manifest
 from registry.verbs.gate import Judgement

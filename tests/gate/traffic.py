@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from registry.core.digest import Digest
-from registry.core.gate.canary import Canary, Request, Watch, canary_of
-from registry.core.gate.decide import judge
-from registry.core.gate.trial import Trial
+from registry.core.gate.judging.decide import judge
+from registry.core.gate.judging.trial import Trial
+from registry.core.gate.rows.canary import Canary, Request, Watch, canary_of
 from registry.core.gate.verdict import RuleVerdict
 from tests.gate.sheet import Sheet, checked, gate_of, suite_of_size
 

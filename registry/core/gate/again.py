@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.core.gate import exact
-from registry.core.gate.amounts import Amounts
-from registry.core.gate.columns import Column, Rows, SliceRows
-from registry.core.gate.decide import judge
-from registry.core.gate.gatefile import Gate
-from registry.core.gate.reserve import slices_read
-from registry.core.gate.rule import NoRegressions, Rule
-from registry.core.gate.trial import Trial
+from registry.core.gate.judging.decide import judge
+from registry.core.gate.judging.reserve import slices_read
+from registry.core.gate.judging.trial import Trial
+from registry.core.gate.language.gatefile import Gate
+from registry.core.gate.language.rule import NoRegressions, Rule
+from registry.core.gate.rows.amounts import Amounts
+from registry.core.gate.rows.columns import Column, Rows, SliceRows
 from registry.core.gate.verdict import Word
 
 Index = NDArray[np.int64]

@@ -11,12 +11,12 @@ from math import ceil, prod, sqrt
 from statistics import NormalDist
 
 from registry.core.gate import exact
-from registry.core.gate.check import Plan, metric_of
-from registry.core.gate.compare import margin_of, minimum_of
-from registry.core.gate.metric import PAIRED, SHARES, Metric
-from registry.core.gate.power import MOST, first, samples_to_pass
-from registry.core.gate.rule import Comparison, NoRegressions, Rule, parse_window
-from registry.core.gate.strength import Bar, bar_of
+from registry.core.gate.judging.check import Plan, metric_of
+from registry.core.gate.judging.compare import margin_of, minimum_of
+from registry.core.gate.language.rule import Comparison, NoRegressions, Rule, parse_window
+from registry.core.gate.measuring.metric import PAIRED, SHARES, Metric
+from registry.core.gate.measuring.power import MOST, first, samples_to_pass
+from registry.core.gate.measuring.strength import Bar, bar_of
 
 _FINEST = 500_000
 """Above so many cases an exact search would take minutes, and nobody has them."""

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from registry.core.gate import words
-from registry.core.gate.check import metric_of, weights_of
-from registry.core.gate.compare import undecided
-from registry.core.gate.rule import Comparison, NoRegressions, Rule
-from registry.core.gate.trial import Trial
+from registry.core.gate.judging.check import metric_of, weights_of
+from registry.core.gate.judging.compare import undecided
+from registry.core.gate.judging.trial import Trial
+from registry.core.gate.judging.wear import worn
+from registry.core.gate.language.rule import Comparison, NoRegressions, Rule
+from registry.core.gate.measuring import words
 from registry.core.gate.verdict import Leak, RuleVerdict
-from registry.core.gate.wear import worn
 
 
 def slices_read(rule: Rule, trial: Trial) -> tuple[str, ...]:

@@ -5,9 +5,10 @@ from fractions import Fraction
 from math import ceil
 
 from registry.core.digest import digest_of
-from registry.core.gate import exact, power
+from registry.core.gate import exact
 from registry.core.gate.estimators.flips import sign_flip
-from registry.core.gate.measure import differences, two_by_two
+from registry.core.gate.measuring import power
+from registry.core.gate.measuring.measure import differences, two_by_two
 
 _DRAWS, _MOST_DRAWS = 10_000, 1_000_000
 

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from registry.core.digest import Digest
-from registry.core.gate.canary import Canary
-from registry.core.gate.columns import Rows
-from registry.core.gate.compare import seen_of
-from registry.core.gate.decide import judge
-from registry.core.gate.gatefile import GateFile
-from registry.core.gate.measure import Estimate, estimate
-from registry.core.gate.metric import METRICS
-from registry.core.gate.pairs import flip_count, flips_of
-from registry.core.gate.trial import Trial
+from registry.core.gate.judging.compare import seen_of
+from registry.core.gate.judging.decide import judge
+from registry.core.gate.judging.pairs import flip_count, flips_of
+from registry.core.gate.judging.trial import Trial
+from registry.core.gate.language.gatefile import GateFile
+from registry.core.gate.measuring.measure import Estimate, estimate
+from registry.core.gate.measuring.metric import METRICS
+from registry.core.gate.rows.canary import Canary
+from registry.core.gate.rows.columns import Rows
 from registry.core.gate.verdict import (
     MOST_FLIPS,
     MOST_LEAKS,

@@ -9,8 +9,8 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from registry.core.digest import Digest, digest_of
-from registry.core.gate.marked import Marked, Pairs, Places, read_marked, text_places
-from registry.core.gate.rule import NoRegressions, Rule, RuleFault, Word, parse_rule, parse_window
+from registry.core.gate.language.marked import Marked, Pairs, Places, read_marked, text_places
+from registry.core.gate.language.rule import NoRegressions, Rule, RuleFault, Word, parse_rule, parse_window
 from registry.core.manifest import Decimal
 from registry.core.record import Record
 

@@ -10,9 +10,9 @@ from operator import and_
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.core.gate.amounts import Amounts, Column, amounts_from, by_case, column_of
-from registry.core.gate.columns import ERRED, ERROR, MISSING, OK, PASSED, TIMEOUT, SliceRows
-from registry.core.gate.sample import Calls, Hits, Ratio, Sample, Scores, Values
+from registry.core.gate.measuring.sample import Calls, Hits, Ratio, Sample, Scores, Values
+from registry.core.gate.rows.amounts import Amounts, Column, amounts_from, by_case, column_of
+from registry.core.gate.rows.columns import ERRED, ERROR, MISSING, OK, PASSED, TIMEOUT, SliceRows
 
 Arguments = Mapping[str, str]
 Read = Callable[[SliceRows, Arguments], Sample]

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from registry.core.gate import exact, power, words
-from registry.core.gate.gatefile import Gate
-from registry.core.gate.measure import Estimate
-from registry.core.gate.metric import SHARES, Metric
-from registry.core.gate.rule import Comparison, Rule
-from registry.core.gate.strength import Strength, bar_of, exact_strength, rough_strength
+from registry.core.gate import exact
+from registry.core.gate.language.gatefile import Gate
+from registry.core.gate.language.rule import Comparison, Rule
+from registry.core.gate.measuring import power, words
+from registry.core.gate.measuring.measure import Estimate
+from registry.core.gate.measuring.metric import SHARES, Metric
+from registry.core.gate.measuring.strength import Strength, bar_of, exact_strength, rough_strength
 from registry.core.gate.verdict import RuleVerdict, Seen, Word
 
 _COMPARATORS: dict[str, Callable[[Fraction, Fraction], bool]] = {

@@ -7,10 +7,10 @@ from fractions import Fraction
 from functools import lru_cache, partial
 from typing import Literal
 
-from registry.core.gate import reading
-from registry.core.gate.columns import ERROR, INVALID, TIMEOUT, SliceRows
-from registry.core.gate.reading import Read, ReadValues
-from registry.core.gate.sample import Hits
+from registry.core.gate.measuring import reading
+from registry.core.gate.measuring.reading import Read, ReadValues
+from registry.core.gate.measuring.sample import Hits
+from registry.core.gate.rows.columns import ERROR, INVALID, TIMEOUT, SliceRows
 from registry.core.heldout.slice import Slice
 from registry.core.heldout.verifiers import VERIFIERS
 

@@ -140,7 +140,7 @@ def parse_window(text: str) -> Window:
 def _grammar(start: str) -> "Lark":
     from lark import Lark
 
-    text = files("registry.core.gate").joinpath("grammar.lark").read_text(encoding="utf-8")
+    text = files("registry.core.gate.language").joinpath("grammar.lark").read_text(encoding="utf-8")
     return Lark(text, start=start, parser="lalr", maybe_placeholders=False)
 
 

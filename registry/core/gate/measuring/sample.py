@@ -6,8 +6,8 @@ A sample has a place for everything scheduled: what is missing counts against th
 from dataclasses import dataclass
 from fractions import Fraction
 
-from registry.core.gate.amounts import Amounts, Column
-from registry.core.gate.columns import Counts
+from registry.core.gate.rows.amounts import Amounts, Column
+from registry.core.gate.rows.columns import Counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import log
 
-from registry.core.gate.canary import Canary
-from registry.core.gate.check import metric_of
 from registry.core.gate.estimators.sequences import bernstein_path, beta_mixture
-from registry.core.gate.metric import P95
-from registry.core.gate.rule import Comparison, Rule
+from registry.core.gate.judging.check import metric_of
+from registry.core.gate.language.rule import Comparison, Rule
+from registry.core.gate.measuring.metric import P95
+from registry.core.gate.rows.canary import Canary
 from registry.errors import UsageError
 
 ALPHA = Fraction(1, 20)

@@ -9,12 +9,13 @@ from math import sqrt
 
 import numpy as np
 
-from registry.core.gate import amounts, exact
-from registry.core.gate.amounts import Column, amounts_from, by_case, dot, total
+from registry.core.gate import exact
 from registry.core.gate.estimators.interval import t_quantile
 from registry.core.gate.estimators.rates import clustered_rate, poisson_exact, rate_of_clusters
-from registry.core.gate.gatefile import Gate
-from registry.core.gate.sample import Calls, Hits, Ratio, Sample, Scores, Values
+from registry.core.gate.language.gatefile import Gate
+from registry.core.gate.measuring.sample import Calls, Hits, Ratio, Sample, Scores, Values
+from registry.core.gate.rows import amounts
+from registry.core.gate.rows.amounts import Column, amounts_from, by_case, dot, total
 
 MIN_CLUSTERS = 10
 _NOISE = Fraction(1, 10**11)

@@ -7,8 +7,8 @@ from math import ceil, sqrt
 from statistics import NormalDist
 
 from registry.core.gate import exact
-from registry.core.gate.gatefile import Gate
-from registry.core.gate.measure import Estimate, rate_bounds
+from registry.core.gate.language.gatefile import Gate
+from registry.core.gate.measuring.measure import Estimate, rate_bounds
 
 MOST = 10_000_000
 _EXACT_UP_TO = 20_000

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from registry.core.document import did_you_mean
-from registry.core.gate.gatefile import GateFile
-from registry.core.gate.metric import PAIRED, find_metric, known_metrics
+from registry.core.gate.language.gatefile import GateFile
+from registry.core.gate.measuring.metric import PAIRED, find_metric, known_metrics
 from registry.core.heldout.slice import Slice
 
 Slices = Mapping[str, Slice]

@@ -14,8 +14,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.core.gate.amounts import Amounts, amounts_of
-from registry.core.gate.columns import OK, PASSED, STATUS, VERDICT, Counts, Sheet, SliceRows
+from registry.core.gate.rows.amounts import Amounts, amounts_of
+from registry.core.gate.rows.columns import OK, PASSED, STATUS, VERDICT, Counts, Sheet, SliceRows
 
 _PLAIN = r'[^"\\\x00-\x1f]'
 # why: exactly what the canonical spelling escapes, and how; anything else is another spelling of the same text.

@@ -5,19 +5,19 @@ from fractions import Fraction
 
 import numpy as np
 
-from registry.core.gate import words
-from registry.core.gate.check import arguments_of, metric_of, weights_of
-from registry.core.gate.compare import Question, compare, seen_of, undecided
-from registry.core.gate.live import judge_canary
-from registry.core.gate.measure import Estimate, aggregate, estimate, joined
-from registry.core.gate.metric import Metric
-from registry.core.gate.pairs import judge_delta, judge_protected
-from registry.core.gate.reading import Arguments
-from registry.core.gate.reserve import reserved, slices_read
-from registry.core.gate.rows import ERRED, Rows, SliceRows
-from registry.core.gate.rule import Comparison, NoRegressions, Rule
-from registry.core.gate.sample import Sample, Values
-from registry.core.gate.trial import Trial, doubt_about
+from registry.core.gate.judging.check import arguments_of, metric_of, weights_of
+from registry.core.gate.judging.compare import Question, compare, seen_of, undecided
+from registry.core.gate.judging.live import judge_canary
+from registry.core.gate.judging.pairs import judge_delta, judge_protected
+from registry.core.gate.judging.reserve import reserved, slices_read
+from registry.core.gate.judging.trial import Trial, doubt_about
+from registry.core.gate.language.rule import Comparison, NoRegressions, Rule
+from registry.core.gate.measuring import words
+from registry.core.gate.measuring.measure import Estimate, aggregate, estimate, joined
+from registry.core.gate.measuring.metric import Metric
+from registry.core.gate.measuring.reading import Arguments
+from registry.core.gate.measuring.sample import Sample, Values
+from registry.core.gate.rows.rows import ERRED, Rows, SliceRows
 from registry.core.gate.verdict import RuleVerdict
 
 

@@ -4,18 +4,28 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import islice
 
-from registry.core.gate import exact, power, words
-from registry.core.gate.check import arguments_of, direction_of, metric_of
-from registry.core.gate.columns import ERROR, MISSING, TIMEOUT, SliceRows
-from registry.core.gate.compare import HALF, MOST, Question, compare, margin_of, spelled, strength_fields, undecided
-from registry.core.gate.differ import difference
-from registry.core.gate.gatefile import Gate
-from registry.core.gate.measure import Estimate, joined, paired
-from registry.core.gate.metric import METRICS, PAIRED, Metric, find_metric, good_rows
-from registry.core.gate.rule import Comparison, NoRegressions
-from registry.core.gate.significance import Significance, significance_of
-from registry.core.gate.strength import Strength, normal_strength, sign_strength
-from registry.core.gate.trial import Trial, doubt_about
+from registry.core.gate import exact
+from registry.core.gate.judging.check import arguments_of, direction_of, metric_of
+from registry.core.gate.judging.compare import (
+    HALF,
+    MOST,
+    Question,
+    compare,
+    margin_of,
+    spelled,
+    strength_fields,
+    undecided,
+)
+from registry.core.gate.judging.trial import Trial, doubt_about
+from registry.core.gate.language.gatefile import Gate
+from registry.core.gate.language.rule import Comparison, NoRegressions
+from registry.core.gate.measuring import power, words
+from registry.core.gate.measuring.differ import difference
+from registry.core.gate.measuring.measure import Estimate, joined, paired
+from registry.core.gate.measuring.metric import METRICS, PAIRED, Metric, find_metric, good_rows
+from registry.core.gate.measuring.significance import Significance, significance_of
+from registry.core.gate.measuring.strength import Strength, normal_strength, sign_strength
+from registry.core.gate.rows.columns import ERROR, MISSING, TIMEOUT, SliceRows
 from registry.core.gate.verdict import Flip, Part, RuleVerdict, Word
 
 _IS_LOST = bytes(code in {MISSING, ERROR, TIMEOUT} for code in range(256))

@@ -6,14 +6,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from registry.core.gate import words
-from registry.core.gate.amounts import amounts_from, column_of
-from registry.core.gate.canary import Canary
-from registry.core.gate.check import metric_of
-from registry.core.gate.columns import Counts
-from registry.core.gate.compare import Question, compare, undecided
-from registry.core.gate.gatefile import Gate
-from registry.core.gate.measure import (
+from registry.core.gate.judging.check import metric_of
+from registry.core.gate.judging.compare import Question, compare, undecided
+from registry.core.gate.judging.trial import LOSS_LIMIT, Trial
+from registry.core.gate.language.gatefile import Gate
+from registry.core.gate.language.rule import Comparison, Window, parse_window
+from registry.core.gate.measuring import words
+from registry.core.gate.measuring.measure import (
     Estimate,
     clustered,
     clustered_quantile,
@@ -22,10 +21,11 @@ from registry.core.gate.measure import (
     too_few,
     values_of,
 )
-from registry.core.gate.metric import P95, Metric
-from registry.core.gate.rule import Comparison, Window, parse_window
-from registry.core.gate.sample import Ratio
-from registry.core.gate.trial import LOSS_LIMIT, Trial
+from registry.core.gate.measuring.metric import P95, Metric
+from registry.core.gate.measuring.sample import Ratio
+from registry.core.gate.rows.amounts import amounts_from, column_of
+from registry.core.gate.rows.canary import Canary
+from registry.core.gate.rows.columns import Counts
 from registry.core.gate.verdict import RuleVerdict
 
 _HOUR_MS = 3_600_000

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from registry.core.gate.amounts import amounts_of
-from registry.core.gate.columns import MISSING, OK, PASSED, STATUS, VERDICT, BadRows, Column, Sheet, SliceRows
+from registry.core.gate.rows.amounts import amounts_of
+from registry.core.gate.rows.columns import MISSING, OK, PASSED, STATUS, VERDICT, BadRows, Column, Sheet, SliceRows
 
 _ROW = frozenset({
     "slice", "case", "sample", "status", "transcript", "steps", "prompt_tokens", "completion_tokens", "findings"

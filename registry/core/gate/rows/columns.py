@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.core.gate.amounts import Amounts
+from registry.core.gate.rows.amounts import Amounts
 from registry.core.heldout.suite import Slice, Suite
 from registry.errors import IntegrityError
 

@@ -2,22 +2,22 @@
 
 from collections.abc import Iterable, Iterator
 
-from registry.core.gate import bulk, lines
-from registry.core.gate.columns import ERRED as ERRED
-from registry.core.gate.columns import ERROR as ERROR
-from registry.core.gate.columns import FAILED as FAILED
-from registry.core.gate.columns import INVALID as INVALID
-from registry.core.gate.columns import MISSING as MISSING
-from registry.core.gate.columns import OK as OK
-from registry.core.gate.columns import PASSED as PASSED
-from registry.core.gate.columns import TIMEOUT as TIMEOUT
-from registry.core.gate.columns import BadRows as BadRows
-from registry.core.gate.columns import Column as Column
-from registry.core.gate.columns import Counts as Counts
-from registry.core.gate.columns import Route as Route
-from registry.core.gate.columns import Rows as Rows
-from registry.core.gate.columns import SliceRows as SliceRows
-from registry.core.gate.columns import empty_sheet
+from registry.core.gate.rows import bulk, lines
+from registry.core.gate.rows.columns import ERRED as ERRED
+from registry.core.gate.rows.columns import ERROR as ERROR
+from registry.core.gate.rows.columns import FAILED as FAILED
+from registry.core.gate.rows.columns import INVALID as INVALID
+from registry.core.gate.rows.columns import MISSING as MISSING
+from registry.core.gate.rows.columns import OK as OK
+from registry.core.gate.rows.columns import PASSED as PASSED
+from registry.core.gate.rows.columns import TIMEOUT as TIMEOUT
+from registry.core.gate.rows.columns import BadRows as BadRows
+from registry.core.gate.rows.columns import Column as Column
+from registry.core.gate.rows.columns import Counts as Counts
+from registry.core.gate.rows.columns import Route as Route
+from registry.core.gate.rows.columns import Rows as Rows
+from registry.core.gate.rows.columns import SliceRows as SliceRows
+from registry.core.gate.rows.columns import empty_sheet
 from registry.core.heldout.suite import Suite
 
 BLOCK_BYTES = 1 << 21

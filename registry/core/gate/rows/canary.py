@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from registry.core.canonical import MAX_INTEGER
 from registry.core.digest import Digest, Sha256
-from registry.core.gate.rule import Window
+from registry.core.gate.language.rule import Window
 from registry.core.record import Record, faults_of
 from registry.errors import IntegrityError, Refused
 

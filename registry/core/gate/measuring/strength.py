@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from statistics import NormalDist
 
-from registry.core.gate import exact, power
-from registry.core.gate.gatefile import Gate
-from registry.core.gate.measure import Estimate
-from registry.core.gate.metric import SHARES, Metric
-from registry.core.gate.rule import Comparison
+from registry.core.gate import exact
+from registry.core.gate.language.gatefile import Gate
+from registry.core.gate.language.rule import Comparison
+from registry.core.gate.measuring import power
+from registry.core.gate.measuring.measure import Estimate
+from registry.core.gate.measuring.metric import SHARES, Metric
 
 _PLACES = 4
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from registry.core.gate import exact
-from registry.core.gate.measure import Estimate
+from registry.core.gate.measuring.measure import Estimate
 
 
 def near(value: Fraction | None) -> str:

@@ -6,9 +6,11 @@ from fractions import Fraction
 
 from registry.core.document import did_you_mean
 from registry.core.gate import exact
-from registry.core.gate.gatefile import Gate, GateFile, Placed
-from registry.core.gate.measure import aggregate, estimate
-from registry.core.gate.metric import (
+from registry.core.gate.judging.settings import note_settings
+from registry.core.gate.language.gatefile import Gate, GateFile, Placed
+from registry.core.gate.language.rule import Comparison, NoRegressions, Word
+from registry.core.gate.measuring.measure import aggregate, estimate
+from registry.core.gate.measuring.metric import (
     AGGREGATE_STATISTICS,
     CANARY,
     DELTA_STATISTICS,
@@ -21,10 +23,8 @@ from registry.core.gate.metric import (
     find_metric,
     known_metrics,
 )
-from registry.core.gate.power import least_to_pass
-from registry.core.gate.rule import Comparison, NoRegressions, Word
-from registry.core.gate.sample import Hits
-from registry.core.gate.settings import note_settings
+from registry.core.gate.measuring.power import least_to_pass
+from registry.core.gate.measuring.sample import Hits
 from registry.core.heldout.suite import Slice, Suite
 
 Fault = tuple[int, str, str]

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from registry.core.gate.canary import Canary
-from registry.core.gate.columns import ERRED, Rows, SliceRows
-from registry.core.gate.gatefile import Gate
-from registry.core.gate.metric import Metric
-from registry.core.gate.rule import Comparison, Rule
+from registry.core.gate.language.gatefile import Gate
+from registry.core.gate.language.rule import Comparison, Rule
+from registry.core.gate.measuring.metric import Metric
+from registry.core.gate.rows.canary import Canary
+from registry.core.gate.rows.columns import ERRED, Rows, SliceRows
 from registry.core.gate.verdict import Attempts, Leak
 from registry.core.heldout.suite import Suite
 

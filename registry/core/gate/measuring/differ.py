@@ -6,11 +6,11 @@ from math import sqrt
 import numpy as np
 
 from registry.core.gate import exact
-from registry.core.gate.amounts import total
 from registry.core.gate.estimators.interval import t_quantile
-from registry.core.gate.gatefile import Gate
-from registry.core.gate.measure import Estimate, estimate, mean_score, quantile
-from registry.core.gate.sample import Ratio, Sample, Scores, Values
+from registry.core.gate.language.gatefile import Gate
+from registry.core.gate.measuring.measure import Estimate, estimate, mean_score, quantile
+from registry.core.gate.measuring.sample import Ratio, Sample, Scores, Values
+from registry.core.gate.rows.amounts import total
 
 _NOISE = Fraction(1, 10**9)
 """More than floats lose in a sum of squares whose root is of size 1."""

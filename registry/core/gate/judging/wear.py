@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from registry.core.digest import Digest
 from registry.core.gate import exact
-from registry.core.gate.gatefile import Gate
+from registry.core.gate.language.gatefile import Gate
 from registry.core.gate.verdict import Attempts
 
 

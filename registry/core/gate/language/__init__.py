@@ -1,0 +1,1 @@
+"""The language of a gate file: its grammar, its rules and its settings."""

@@ -1,0 +1,1 @@
+"""From rows to numbers: metrics, estimates with bounds, and how strong a rule on them is."""

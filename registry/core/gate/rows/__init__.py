@@ -1,0 +1,1 @@
+"""Evidence as a gate reads it: rows in columns, and the canary."""
