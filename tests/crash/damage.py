@@ -117,6 +117,7 @@ KINDS: dict[str, Kind] = {
     "lease": Kind(f"{_PLACE}/leases/.unfinished-*", ("gc", "pin", "verify")),
     "lock": Kind(f"{_PLACE}/lock", ("gc", "pin", "verify")),
     "user's memory": Kind("state/lockstep/ledgers/*.json", ("status", "log", "hold")),
+    "user's recollection": Kind("state/lockstep/ledgers/*.recalled", ("status", "log", "hold", "host")),
     "host's memory": Kind("host/seen.json", ("host",)),
     "host's record": Kind("host/record.json", ("host",)),
     "host's marker": Kind("host/.registry-host", ("host",)),
