@@ -206,7 +206,7 @@ ROOMS: Mapping[str, Room] = {
         _strike,
         few=8,
         fast=16,
-        full=1200,
+        full=800,
         why_not=syscalls.WHY_NOT,
     ),
     "failing look": Room(
@@ -215,7 +215,7 @@ ROOMS: Mapping[str, Room] = {
         _strike,
         few=4,
         fast=8,
-        full=600,
+        full=300,
         why_not=syscalls.WHY_NOT,
     ),
     "kill at a time": Room(
@@ -224,7 +224,7 @@ ROOMS: Mapping[str, Room] = {
         _kill_at_time,
         few=6,
         fast=8,
-        full=300,
+        full=220,
     ),
     "power cut": Room(
         "a disk as it may be after a power cut, by the weakest promises of POSIX",
@@ -232,16 +232,16 @@ ROOMS: Mapping[str, Room] = {
         _cut_power,
         few=12,
         fast=22,
-        full=660,
+        full=440,
     ),
-    "short write": Room("every write takes only a part of its bytes", _short, _write_short, few=3, fast=4, full=110),
+    "short write": Room("every write takes only a part of its bytes", _short, _write_short, few=3, fast=4, full=55),
     "full disk": Room(
         "a disk of 3 MB without room, at 40 levels; then room is made",
         _levels,
         _fill,
         few=8,
         fast=8,
-        full=320,
+        full=220,
         why_not=disks.WHY_NOT,
     ),
     "hostile name": Room(
@@ -258,7 +258,7 @@ ROOMS: Mapping[str, Room] = {
         _damage,
         few=5,
         fast=12,
-        full=900,
+        full=500,
     ),
 }
 

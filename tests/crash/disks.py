@@ -12,7 +12,7 @@ from tests.crash.victim import Ended, Victims
 
 SIZE = 3 * 1024 * 1024
 DISKS = ("tmpfs", "ext4")
-FULLNESS_BYTES = 200_000
+FULLNESS_BYTES = 100_000
 """At level 1 so much is free, which is enough for every verb; at level 0 nothing, and most levels are near that."""
 
 _WRITES_TO = {"pull": "host", "switch": "host", "push": "remote"}
@@ -59,7 +59,7 @@ def mounted(where: Path, disk: str, image: Path) -> Iterator[None]:
     if disk == "ext4":
         with image.open("wb") as file:
             file.truncate(SIZE)
-        subprocess.run(["mkfs.ext4", "-q", "-N", "1024", str(image)], check=True, capture_output=True)
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-N", "1024", str(image)], check=True, capture_output=True)
         options = ["-o", "loop", str(image)]
     else:
         options = ["-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs"]
