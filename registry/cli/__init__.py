@@ -117,8 +117,10 @@ def main() -> None:
     except CallFault as error:
         stop(_misread(error))
     except BrokenPipeError:
+        _let_go()
         sys.exit(FAILED)  # why: who reads our output has gone; there is nobody to tell.
     except OSError as error:
+        _let_go()
         # why: every fault that we know is told by the adapter that met it; this is the system's word for the rest.
         stop(RegistryError(f"{error.filename or 'the output'} could not be used", why=error.strerror or str(error)))
     except (KeyboardInterrupt, typer.Abort):
@@ -131,6 +133,15 @@ def stop(error: RegistryError) -> NoReturn:
     with suppress(OSError):  # why: where nothing can be said any more, the exit code still says it
         complain(error)
     sys.exit(error.exit_code)
+
+
+def _let_go() -> None:
+    """Where nothing more can be printed, drop what waits to be; else leaving would fail on it, with another code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _misread(error: Any) -> UsageError:

@@ -151,7 +151,7 @@ def test_a_call_that_cannot_be_answered_says_why(pinned: Scene, words: tuple[str
 def test_a_ledger_that_was_cut_is_noticed_by_who_wrote_it(pinned: Scene) -> None:
     """A chain without its end still holds; the writer remembers how long it was."""
     pinned.done("promote", "new", "--to", "staging")
-    last = max((pinned.root / ".registry/ledger").iterdir())
+    last = max((pinned.root / ".registry/ledger").glob("*.json"))
     last.rename(pinned.root.parent / "taken")
 
     assert "gone" in pinned.done("status", code=5)
