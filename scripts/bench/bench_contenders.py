@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bench_project import REGISTRY, Ran, make_project, run, settle
@@ -15,34 +15,50 @@ if mlflow.get_experiment_by_name("bench") is None:
     mlflow.create_experiment("bench", artifact_location=f"file://{sys.argv[2]}/artifacts")
 mlflow.set_experiment("bench")
 with mlflow.start_run():
-    began = time.perf_counter()
+    began = time.perf_counter(), time.process_time()
     if len(sys.argv) > 3:
         mlflow.log_artifacts(sys.argv[1])
-    print(time.perf_counter() - began)
+    print(time.perf_counter() - began[0], time.process_time() - began[1])
 """
 PROMOTE = ("promote", "model", "--to", "dev", "--bootstrap", "--reason", "the first")
-Seconds = dict[str, float]
+PIN = (*REGISTRY, "pin", "manifests/model.json")
+Costs = dict[str, Ran]
+Contender = Callable[[Path, Path], Ran]
 
 
-def keeping(base: Path, room: Path, turn: int) -> Seconds:
-    """Take a model in: what `registry pin`, DVC, MLflow, a hash and a copy take, in seconds; `turn` says who begins."""
-    contenders: dict[str, Callable[[Path, Path], Ran | float]] = {
+def keeping(base: Path, room: Path, turn: int) -> Costs:
+    """Take a model in: what `registry pin`, DVC, MLflow, a hash and a copy take; `turn` says who begins."""
+    contenders = {
         "registry pin": _pin,
         "dvc add": _dvc_add,
         "mlflow log_artifacts": _mlflow,
         "openssl dgst": _openssl,
         "cp + sync": _copy_and_sync,
     }
-    names = list(contenders)
-    found = {
-        name: _timed(contenders[name], base, room / name.replace(" ", "-"))
-        for name in names[turn % len(names) :] + names[: turn % len(names)]
+    return _each(contenders, base, room, turn=turn)
+
+
+def many_small(base: Path, room: Path, turn: int) -> Costs:
+    """The same for a tree of many small files, as far as there is a target."""
+    contenders = {
+        "registry pin, small files": _pin,
+        "dvc add, small files": _dvc_add,
+        "cp + sync, small files": _copy_and_sync,
     }
-    return {name: found[name] for name in names}
+    return _each(contenders, base, room, turn=turn)
 
 
-def delivering(base: Path, room: Path) -> Seconds:
-    """Hand a model out: what `registry pull`, `dvc checkout` and a copy take for it, cold and warm, in seconds."""
+def sharing(base: Path, disk: Path, turn: int) -> Costs:
+    """Take a model in on a file system that can share blocks; `base` is on another one."""
+    here = disk / "base"
+    if not here.exists():
+        shutil.copytree(base, here)
+    names = {"registry pin, shared blocks": _pin, "openssl dgst, there": _openssl}
+    return _each(names, here, disk / "keep", turn=turn)
+
+
+def delivering(base: Path, room: Path) -> Costs:
+    """Hand a model out, do it again, take it in again and check it: what the registry, DVC and a copy take."""
     return {**_pull(base, room / "pull"), **_dvc_checkout(base, room / "dvc"), **_copy(base, room / "copy")}
 
 
@@ -57,21 +73,15 @@ def starting(room: Path, times: int) -> dict[str, list[float]]:
     return {name: [run(words, project).seconds for _ in range(times)] for name, words in commands.items()}
 
 
-def remembering(base: Path, room: Path) -> dict[str, int]:
-    """The most memory that a cold pin and a cold pull have at once, in bytes."""
-    project = _project(base, room)
-    pinned = run((*REGISTRY, "pin", "manifests/model.json"), project)
-    run((*REGISTRY, *PROMOTE), project)
-    pulled = run((*REGISTRY, "pull", "dev", str(room / "host")), project)
-    shutil.rmtree(room)
-    return {"registry pin": pinned.peak, "registry pull": pulled.peak}
-
-
-def _timed(contender: Callable[[Path, Path], Ran | float], base: Path, room: Path) -> float:
-    room.mkdir(parents=True)
-    found = contender(base, room)
-    shutil.rmtree(room)
-    return found.seconds if isinstance(found, Ran) else found
+def _each(contenders: Mapping[str, Contender], base: Path, room: Path, *, turn: int) -> Costs:
+    names = list(contenders)
+    found = {}
+    for name in names[turn % len(names) :] + names[: turn % len(names)]:
+        place = room / name.replace(" ", "-").replace(",", "")
+        place.mkdir(parents=True)
+        found[name] = contenders[name](base, place)
+        shutil.rmtree(place)
+    return {name: found[name] for name in names}
 
 
 def _project(base: Path, room: Path) -> Path:
@@ -82,7 +92,7 @@ def _project(base: Path, room: Path) -> Path:
 
 def _pin(base: Path, room: Path) -> Ran:
     """Everything that the command does, start-up and fsyncs included, into an empty store."""
-    return run((*REGISTRY, "pin", "manifests/model.json"), _project(base, room))
+    return run(PIN, _project(base, room))
 
 
 def _dvc(base: Path, room: Path) -> Path:
@@ -99,11 +109,12 @@ def _dvc_add(base: Path, room: Path) -> Ran:
     return run(("dvc", "add", "-q", "model"), _dvc(base, room), DVC_SITE_CACHE_DIR=str(room / "site"))
 
 
-def _mlflow(base: Path, room: Path) -> float:
+def _mlflow(base: Path, room: Path) -> Ran:
     """The time of `log_artifacts` alone: into a database that is there, after MLflow's start-up."""
     run((sys.executable, "-c", MLFLOW, str(base), str(room)), room)
     settle(base)
-    return float(run((sys.executable, "-c", MLFLOW, str(base), str(room), "log"), room).out)
+    seconds, work = run((sys.executable, "-c", MLFLOW, str(base), str(room), "log"), room).out.split()[-2:]
+    return Ran(float(seconds), float(work))
 
 
 def _openssl(base: Path, room: Path) -> Ran:
@@ -116,37 +127,46 @@ def _copy_and_sync(base: Path, room: Path) -> Ran:
     return run(("sh", "-c", f"cp -r '{base}' copy && sync"), room)
 
 
-def _pull(base: Path, room: Path) -> Seconds:
+def _pull(base: Path, room: Path) -> Costs:
     project = _project(base, room)
-    run((*REGISTRY, "pin", "manifests/model.json"), project)
+    run(PIN, project)
     run((*REGISTRY, *PROMOTE), project)
     pull = (*REGISTRY, "pull", "dev", str(room / "host"))
     settle(base)
-    cold, warm = run(pull, project).seconds, run(pull, project).seconds
-    pin = (*REGISTRY, "pin", "manifests/model.json")
+    _read(project / ".registry" / "blobs")
+    found = {"registry pull, cold": run(pull, project), "registry pull, warm": run(pull, project)}
     run(("git", "add", "-A"), project)
     run(("git", "commit", "-q", "-m", "the lock"), project)
-    again = run(pin, project).seconds
+    found["registry pin, warm"] = run(PIN, project)
+    shutil.rmtree(room / "host")
+    _read(project / ".registry" / "blobs")
+    found["registry verify"] = run((*REGISTRY, "verify"), project)
     shutil.rmtree(room)
-    return {"registry pull, cold": cold, "registry pull, warm": warm, "registry pin, warm": again}
+    return found
 
 
-def _dvc_checkout(base: Path, room: Path) -> Seconds:
+def _read(place: Path) -> None:
+    """Bring `place` into the page cache, where what the others copy from is: `pin` writes past it."""
+    run(("sh", "-c", f"find '{place}' -type f -exec cat {{}} + >/dev/null"), place)
+
+
+def _dvc_checkout(base: Path, room: Path) -> Costs:
     place, state = _dvc(base, room), str(room / "site")
     run(("dvc", "add", "-q", "model"), place, DVC_SITE_CACHE_DIR=state)
     shutil.rmtree(place / "model")
     settle(base)
-    cold, warm = (run(("dvc", "checkout", "-q"), place, DVC_SITE_CACHE_DIR=state).seconds for _ in range(2))
-    again = run(("dvc", "add", "-q", "model"), place, DVC_SITE_CACHE_DIR=state).seconds
+    cold, warm = (run(("dvc", "checkout", "-q"), place, DVC_SITE_CACHE_DIR=state) for _ in range(2))
+    again = run(("dvc", "add", "-q", "model"), place, DVC_SITE_CACHE_DIR=state)
     shutil.rmtree(room)
     return {"dvc checkout, cold": cold, "dvc checkout, warm": warm, "dvc add, warm": again}
 
 
-def _copy(base: Path, room: Path) -> Seconds:
+def _copy(base: Path, room: Path) -> Costs:
     room.mkdir()
     settle(base)
-    plain = run(("cp", "-r", str(base), "plain"), room).seconds
+    plain = run(("cp", "-r", str(base), "plain"), room)
+    shutil.rmtree(room / "plain")
     settle(base)
-    durable = run(("sh", "-c", f"cp -r '{base}' durable && sync"), room).seconds
+    durable = run(("sh", "-c", f"cp -r '{base}' durable && sync"), room)
     shutil.rmtree(room)
     return {"cp": plain, "cp + sync, after": durable}

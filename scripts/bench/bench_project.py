@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 MIB = 1024 * 1024
-FILES = 8
+FILES = 50
 SETTLE_S = 0.1
 QUIET_CORES = 0.2
 QUIET_TRIES = 20
@@ -32,11 +32,15 @@ CONFIG = {"llm_sha": "models/base", "tokenizer_sha": "models/tokenizer"}
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a command took: seconds of wall time, bytes of memory at its peak, and what it printed."""
+    """What a command took, its children's share included, and what it printed.
+
+    `seconds` of wall time, `work` in seconds of all cores in user and system mode, `peak` bytes of memory.
+    """
 
     seconds: float
-    peak: int
-    out: str
+    work: float
+    peak: int = 0
+    out: str = ""
 
 
 class CommandFailed(Exception):
@@ -66,7 +70,8 @@ def run(command: Sequence[str], place: Path, **more: str) -> Ran:
         talk.seek(0)
         if process.returncode != 0:
             raise CommandFailed(f"{' '.join(command)}: exit code {process.returncode}\n{out}{talk.read()}")
-    return Ran(seconds, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024), out)
+    peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return Ran(seconds, used.ru_utime + used.ru_stime, peak, out)
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -79,22 +84,35 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def make_base(directory: Path, size: int) -> None:
-    """Write a base of about `size` bytes: eight safetensors files of one layer each, no two pieces alike."""
+    """Write a base of about `size` bytes in safetensors files: one with half of it, and fifty with the rest.
+
+    Of 10 GB that is a file of 5 GB, and fifty of 100 MB. No two pieces are alike.
+    """
     directory.mkdir(parents=True)
     block = random.Random("bench").randbytes(MIB)  # noqa: S311 - filler
-    index = {}
-    for number in range(FILES):
-        name, count = f"model-{number + 1:05}-of-{FILES:05}.safetensors", max(1, size // FILES // MIB)
+    index, first = {}, 0
+    for number in range(FILES + 1):
+        name = f"model-{number + 1:05}-of-{FILES + 1:05}.safetensors"
+        count = max(1, size // 2 // MIB // (1 if number == 0 else FILES))
         tensor = f"model.layers.{number}.mlp.down_proj.weight"
         index[tensor] = name
         info = {"dtype": "U8", "shape": [count, MIB], "data_offsets": [0, count * MIB]}
         header = json.dumps({tensor: info}, separators=(",", ":")).encode()
         with (directory / name).open("wb") as file:
             file.write(len(header).to_bytes(8, "little") + header)
-            for piece in range(count):
-                file.write((number * count + piece).to_bytes(8, "little") + block[8:])
+            for piece in range(first, first + count):
+                file.write(piece.to_bytes(8, "little") + block[8:])
+        first += count
     write(directory / "model.safetensors.index.json", json.dumps({"metadata": {}, "weight_map": index}))
     write(directory / "config.json", json.dumps({"model_type": "llama", "hidden_size": MIB}))
+
+
+def make_small(directory: Path, count: int) -> None:
+    """Write `count` small files, a thousand in a directory, of 0.2 to 3 kB; no two are alike."""
+    dice = random.Random("small")  # noqa: S311 - filler
+    for number in range(count):
+        text = json.dumps({"id": number, "text": dice.randbytes(dice.randint(100, 1500)).hex()})
+        write(directory / f"{number // 1000:04}" / f"{number:07}.json", text)
 
 
 def make_project(place: Path, base: Path) -> None:

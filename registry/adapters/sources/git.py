@@ -32,6 +32,7 @@ class GitCodebase:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._repo: Any = None
+        self._code: str | None = None
 
     @property
     def repo(self) -> Any:
@@ -41,14 +42,10 @@ class GitCodebase:
         return self._repo
 
     def head(self) -> str:
-        """The commit of the code, passing over commits that change nothing but `manifests/*.lock.json`."""
-        with _explained("reading the last commit"):
-            if not self._has_commit():
-                raise UsageError("there is no commit yet", mend="run `git commit`")
-            commit = self.repo.head.commit
-            while len(commit.parents) == 1 and self._only_locks(commit.hexsha):
-                commit = commit.parents[0]
-            return str(commit.hexsha)
+        """The commit of the code, passing over commits that change nothing but `manifests/*.lock.json`; asked once."""
+        if self._code is None:
+            self._code = self._find_head()
+        return self._code
 
     def resolve(self, revision: str) -> str | None:
         """The commit that `revision` names here, or None."""
@@ -81,6 +78,15 @@ class GitCodebase:
         if status not in (0, 1):
             raise GitFailed("git failed at reading HEAD", why=f"it ended with {status}", mend="run `git fsck` there")
         return bool(status == 0)
+
+    def _find_head(self) -> str:
+        with _explained("reading the last commit"):
+            if not self._has_commit():
+                raise UsageError("there is no commit yet", mend="run `git commit`")
+            commit = self.repo.head.commit
+            while len(commit.parents) == 1 and self._only_locks(commit.hexsha):
+                commit = commit.parents[0]
+            return str(commit.hexsha)
 
     def _hides_change(self, mark: str, path: str) -> bool:
         """Whether `ls-files -v` marks `path` as one that status does not look at, and it is not as git has it.

@@ -1,0 +1,90 @@
+"""What was measured, as tables in Markdown."""
+
+import statistics
+from collections.abc import Sequence
+
+from bench_contenders import Costs
+
+PIN, PULL = "registry pin", "registry pull"
+TARGETS: tuple[tuple[str, str | None, float], ...] = (
+    (f"{PIN}, shared blocks", "openssl dgst, there", 1.15),
+    (PIN, "cp + sync", 1.3),
+    (PIN, "dvc add", 1 / 3),
+    (PIN, "mlflow log_artifacts", 1 / 2),
+    (f"{PIN}, small files", "dvc add, small files", 1 / 2),
+    (f"{PIN}, warm", None, 0.5),
+    (f"{PULL}, warm", None, 0.5),
+)
+"""What, against what, and at most how many times as long; or seconds, where it stands alone."""
+
+PAIRS = (
+    (PIN, "openssl dgst"),
+    (f"{PIN}, small files", "cp + sync, small files"),
+    (f"{PIN}, warm", "dvc add, warm"),
+    (f"{PULL}, cold", "dvc checkout, cold"),
+    (f"{PULL}, cold", "cp"),
+    (f"{PULL}, cold", "cp + sync, after"),
+    (f"{PULL}, warm", "dvc checkout, warm"),
+    ("registry verify", "openssl dgst"),
+)
+MOST_MEMORY = 150e6
+
+
+def targets(found: Sequence[Costs]) -> str:
+    """What was promised, and what came of it."""
+    lines = ["## Targets", "", "| what | against | at most | median | range | |", "|---|---|--:|--:|--:|---|"]
+    for ours, theirs, most in TARGETS:
+        if ours not in found[0]:
+            lines.append(f"| `{ours}` | `{theirs}` | {most:.2f} | not measured | | |")
+            continue
+        values = [round_[ours].seconds / (round_[theirs].seconds if theirs else 1) for round_ in found]
+        middle, unit = statistics.median(values), "" if theirs else " s"
+        spread = f"{min(values):.2f} to {max(values):.2f}"
+        said = "met" if middle <= most else "**missed**"
+        against = f"`{theirs}`" if theirs else "the clock"
+        lines.append(f"| `{ours}` | {against} | {most:.2f}{unit} | {middle:.2f}{unit} | {spread} | {said} |")
+    peak = max(cost.peak for round_ in found for name, cost in round_.items() if name.startswith("registry"))
+    said = "met" if peak < MOST_MEMORY else "**missed**"
+    lines.append(f"| peak memory of every command | | {MOST_MEMORY / 1e6:.0f} MB | {peak / 1e6:.0f} MB | | {said} |")
+    return "\n".join((*lines, ""))
+
+
+def ratios(found: Sequence[Costs]) -> str:
+    """What else is worth comparing: wall time, and work of all cores."""
+    lines = ["## Other ratios", "", "Below 1 the registry takes less.", ""]
+    lines += ["| what | against | time | range | work |", "|---|---|--:|--:|--:|"]
+    for ours, theirs in PAIRS:
+        times = [round_[ours].seconds / round_[theirs].seconds for round_ in found]
+        works = [round_[ours].work / max(round_[theirs].work, 0.01) for round_ in found]
+        spread, work = f"{min(times):.2f} to {max(times):.2f}", statistics.median(works)
+        lines.append(f"| `{ours}` | `{theirs}` | **{statistics.median(times):.2f}** | {spread} | {work:.2f} |")
+    return "\n".join((*lines, ""))
+
+
+def seconds(found: Sequence[Costs]) -> str:
+    """Everything that was timed; `work` is what all cores together did, in user and system mode."""
+    lines = ["## Seconds", "", "| what | median | range | work |", "|---|--:|--:|--:|"]
+    for name in found[0]:
+        times = [round_[name].seconds for round_ in found]
+        work = statistics.median(round_[name].work for round_ in found)
+        lines.append(
+            f"| `{name}` | {statistics.median(times):.2f} | {min(times):.2f} to {max(times):.2f} | {work:.2f} |"
+        )
+    return "\n".join((*lines, ""))
+
+
+def starts(found: dict[str, list[float]]) -> str:
+    """Start-up."""
+    times = next(iter(found.values()))
+    lines = [f"## Start-up, seconds, {len(times)} runs", "", "| command | median | range |", "|---|--:|--:|"]
+    for name, times in found.items():
+        lines.append(f"| `{name}` | {statistics.median(times):.2f} | {min(times):.2f} to {max(times):.2f} |")
+    return "\n".join((*lines, ""))
+
+
+def memory(found: Sequence[Costs]) -> str:
+    """The most that each command had at once."""
+    lines = ["## Peak memory, MB", "", "| command | most |", "|---|--:|"]
+    names = [name for name in found[0] if name.startswith("registry")]
+    lines.extend(f"| `{name}` | {max(round_[name].peak for round_ in found) / 1e6:.0f} |" for name in names)
+    return "\n".join((*lines, ""))
