@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from io import BytesIO
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -55,8 +56,13 @@ class Tree(Record):
         """The one spelling, as of every record, without a dictionary for each of many files on the way."""
         if any(entry.size > MAX_INTEGER for entry in self.entries):
             return super().canonical()  # why: it tells what is wrong with such a number
-        entries = (f'{{"digest":"{one.digest}","path":{_spelled(one.path)},"size":{one.size}}}' for one in self.entries)
-        return f'{{"entries":[{",".join(entries)}],"form":"{self.form}"}}'.encode()
+        out = BytesIO()
+        comma = b'{"entries":['
+        for one in self.entries:
+            out.write(comma + f'{{"digest":"{one.digest}","path":{_spelled(one.path)},"size":{one.size}}}'.encode())
+            comma = b","
+        out.write((b"" if self.entries else comma) + f'],"form":"{self.form}"}}'.encode())
+        return out.getvalue()
 
     @cached_property
     def digest(self) -> Digest:

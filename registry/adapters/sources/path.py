@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -34,14 +34,27 @@ class Unreadable(RegistryError):
 class PathFile:
     """A regular file below `top`, as it was seen when the directory was walked.
 
-    `steps` leads from `top` to the file; `seen` is its device, inode, size and time of change.
+    `folder` leads from `top` to its directory, and is one for all files there: a tree may have very many.
     """
 
     top: Path
-    steps: tuple[str, ...]
+    folder: tuple[str, ...]
+    name: str
     path: str
     size: int
-    seen: tuple[int, int, int, int]
+    device: int
+    inode: int
+    mtime_ns: int
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What leads from `top` to it."""
+        return (*self.folder, self.name)
+
+    @property
+    def seen(self) -> tuple[int, int, int, int]:
+        """Its device, inode, size and time of change."""
+        return (self.device, self.inode, self.size, self.mtime_ns)
 
     @property
     def place(self) -> Path:
@@ -118,7 +131,7 @@ def files_at(root: Path, location: str) -> Sequence[PathFile]:
 
 def seen_at(top: Path, steps: tuple[str, ...], path: str) -> PathFile:
     """The regular file that `steps` lead to from `top`, to be called `path`. Raises UnsafeName as `find_path`."""
-    return replace(_file(top, steps, os.lstat(top.joinpath(*steps))), path=path)
+    return _file(top, steps, os.lstat(top.joinpath(*steps)), path=path)
 
 
 def failed(path: str, error: OSError, place: str = "") -> RegistryError:
@@ -174,7 +187,7 @@ class _Walk:
         if stat.S_ISDIR(status.st_mode):
             yield from self._below(handle, self.steps[-1], ())
         else:
-            yield _file(self.top, self.steps, status)
+            yield _file(self.top, self.steps, status, path=self.steps[-1])
 
     def _below(self, handle: int, name: str, inside: tuple[str, ...]) -> Iterator[PathFile]:
         try:
@@ -192,6 +205,7 @@ class _Walk:
                 seen = {child.name: child.stat(follow_symlinks=False) for child in children}
         except OSError as error:
             raise failed(self._spoken(inside), error) from None
+        folder = (*self.steps, *inside)
         for name, status in sorted(seen.items()):
             steps = (*inside, name)
             path = "/".join(steps)
@@ -202,21 +216,24 @@ class _Walk:
             if stat.S_ISDIR(status.st_mode):
                 yield from self._below(handle, name, steps)
             else:
-                file = _file(self.top, (*self.steps, *steps), status)
-                yield replace(file, path=path)
+                yield _file(self.top, (*self.steps, *steps), status, path=path, folder=folder)
 
     def _spoken(self, inside: tuple[str, ...]) -> str:
         """A directory of the location, as people write it."""
         return "/".join((self.location.rstrip("/"), *inside))
 
 
-def _file(top: Path, steps: tuple[str, ...], status: os.stat_result) -> PathFile:
-    """The file that `steps` lead to, called by its last step."""
+def _file(
+    top: Path, steps: tuple[str, ...], status: os.stat_result, *, path: str, folder: tuple[str, ...] | None = None
+) -> PathFile:
+    """The file that `steps` lead to, called `path`; `folder` is all of `steps` but the last, where it is shared."""
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a device")
         mend = _RELINK if stat.S_ISLNK(status.st_mode) else ""
         raise UnsafeName(f"{'/'.join(steps)!r} is {kind}", why="only regular files are pinned", mend=mend)
-    return PathFile(top, steps, steps[-1], status.st_size, _seen(status))
+    device, inode, size, mtime_ns = _seen(status)
+    above = steps[:-1] if folder is None else folder
+    return PathFile(top, above, steps[-1], path, size, device, inode, mtime_ns)
 
 
 def _open_below(top: Path, steps: tuple[str, ...], flags: int = _FILE) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +25,9 @@ _LARGE_AT_ONCE = min(max(os.cpu_count() or 1, 2), 16)
 
 _SMALL_AT_ONCE = 4
 """Small files in flight: while some wait for their fsyncs, another is read. More only fight for the interpreter."""
+
+_GROUP = 16
+"""Small files that a thread takes in at a stretch: handing out each alone would cost more than some of them."""
 
 _BATCH = 8192
 """Files between two rounds of making names durable; so memory is bounded whatever their number."""
@@ -178,11 +182,12 @@ def _take_all(intake: Intake, files: Sequence[OpenFile]) -> list[Taken]:
     # why the largest first: so that the last one to end is not a large one that was begun last.
     large = sorted((file for file in files if file.size >= durable.PIECE_BYTES), key=lambda file: -file.size)
     small = [file for file in files if file.size < durable.PIECE_BYTES]
+    groups = [small[start : start + _GROUP] for start in range(0, len(small), _GROUP)]
     taken: list[Taken] = []
-    for some, at_once in ((large, _LARGE_AT_ONCE), (small, _SMALL_AT_ONCE)):
+    for some, at_once in (([[file] for file in large], _LARGE_AT_ONCE), (groups, _SMALL_AT_ONCE)):
         if some:
             with ThreadPoolExecutor(min(at_once, len(some))) as threads:
-                taken += threads.map(intake.take, some)
+                taken += chain.from_iterable(threads.map(lambda group: list(map(intake.take, group)), some))
     return taken
 
 
