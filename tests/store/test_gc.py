@@ -374,6 +374,7 @@ def test_a_second_collector_waits_and_gives_up(served: Estate, monkeypatch: pyte
         served.gc()
 
 
+@pytest.mark.slow
 def test_gc_as_it_is_typed(pinned: Scene) -> None:
     """A table, a promise that nothing was changed; then it is done, and the model can still be pulled."""
     said = pinned.done("gc")

@@ -6,6 +6,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -125,6 +126,7 @@ def _closures() -> list[tuple[Manifest, frozenset[Digest]]]:
     return [closure(base, adapter, name) for base in range(2) for adapter in range(ADAPTERS) for name in NAMES]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEP, min_size=5, max_size=20), st.integers(2, 4), st.integers(0, 3))
 def test_gc_keeps_exactly_what_is_reached(steps: list[tuple[str, int, int, str, str]], keep: int, orphans: int) -> None:

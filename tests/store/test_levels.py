@@ -187,6 +187,7 @@ def test_every_finding_has_a_code_and_a_mend_of_its_own() -> None:
     assert set(WORST) - {"clean"} == set(MENDS)
 
 
+@pytest.mark.slow
 def test_the_levels_as_they_are_typed(pinned: Scene) -> None:
     """Codes, words on stdout, and the same in JSON."""
     assert "clean" == pinned.done("verify", "--read-data").splitlines()[-1]

@@ -240,6 +240,7 @@ def test_putting_a_damaged_blob_again_heals_it(estate: Estate) -> None:
     assert digest_of(good) == weights
 
 
+@pytest.mark.slow
 def test_repair_as_it_is_typed(pinned: Scene) -> None:
     """The host has what the store lost; without it the exit code says that data is lost."""
     pinned.done("pull", "staging", "host")
