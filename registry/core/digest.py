@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from typing import Annotated, NewType
+from typing import Annotated, BinaryIO, NewType
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ Digest = NewType("Digest", str)
 """`sha256:` and 64 lowercase hex digits, of bytes that were read. Made by `digest_of`, `parse_digest` or a record."""
 
 Sha256 = Annotated[Digest, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+_PIECE_BYTES = 1024 * 1024
 _FORM = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -22,6 +23,15 @@ class DigestMismatch(IntegrityError):
 def digest_of(data: bytes) -> Digest:
     """The digest of `data`."""
     return Digest("sha256:" + hashlib.sha256(data).hexdigest())
+
+
+def hashed(content: BinaryIO) -> tuple[int, Digest]:
+    """Read to the end in pieces: how many bytes there were, and their digest."""
+    found, size = hashlib.sha256(), 0
+    while piece := content.read(_PIECE_BYTES):
+        found.update(piece)
+        size += len(piece)
+    return size, Digest("sha256:" + found.hexdigest())
 
 
 def parse_digest(text: str) -> Digest:

@@ -1,6 +1,5 @@
 """bundle: lay a model's parts out as the one directory that a server loads."""
 
-import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +8,11 @@ from typing import BinaryIO
 from registry.core.bundle.layout import Plan, lay_out, place, served_adapters, shipped
 from registry.core.bundle.preflight import preflight
 from registry.core.bundle.report import PreflightRefused, Report
-from registry.core.digest import Digest, DigestMismatch
+from registry.core.digest import Digest, DigestMismatch, hashed
 from registry.core.ledger.policy import Formats
 from registry.core.manifest import Manifest
 from registry.core.tree import Entry, Tree
 from registry.ports import Delivered, Destination, Store
-
-_PIECE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +78,8 @@ def opener(plan: Plan, *, store: Store) -> Callable[[Entry], BinaryIO]:
 
 
 def _check_blob(entry: Entry, store: Store) -> None:
-    hashed = hashlib.sha256()
     with store.open(entry.digest) as content:
-        while piece := content.read(_PIECE_BYTES):
-            hashed.update(piece)
-    if (found := Digest(f"sha256:{hashed.hexdigest()}")) != entry.digest:
+        _, found = hashed(content)
+    if found != entry.digest:
         why = f"{entry.path} hashes to {found}"
         raise DigestMismatch(f"{entry.digest} holds other bytes", why=why, mend="run `registry verify`")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from registry.core.digest import Digest
+from registry.core.digest import Digest, hashed
 from registry.core.ledger.text import moment_of
 from registry.core.ledger.views import State
 from registry.core.reach import of_entry, of_leased
@@ -20,7 +20,7 @@ from registry.errors import IntegrityError, RegistryError
 from registry.ports import Attic, Clock, LedgerFile, Store
 from registry.verbs.components import Component, components_of
 from registry.verbs.reading import read
-from registry.verbs.walk import Walk, hashed
+from registry.verbs.walk import Walk
 
 _TOLD = 5
 

@@ -1,18 +1,15 @@
 """Prove that a model can be brought back: read every byte of it from the store, and hash it."""
 
-import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from registry.core.digest import Digest, short
+from registry.core.digest import Digest, hashed, short
 from registry.core.manifest import Manifest
 from registry.core.pin import Pin
 from registry.core.tree import Tree
 from registry.errors import IntegrityError
 from registry.ports import Store
-
-_PIECE_BYTES = 1024 * 1024
 
 
 class Damaged(IntegrityError):
@@ -92,17 +89,14 @@ def _get(digest: Digest, what: str, store: Store) -> bytes:
 
 def _read_through(digest: Digest, what: str, store: Store) -> int:
     """Hash one blob; its size in bytes."""
-    hashed, size = hashlib.sha256(), 0
     try:
         with store.open(digest) as file:
-            while piece := file.read(_PIECE_BYTES):
-                hashed.update(piece)
-                size += len(piece)
+            size, found = hashed(file)
     except IntegrityError as error:
         raise _damaged(what, error.what, error.why) from None
     except OSError as error:
         raise _damaged(what, f"{digest} cannot be read", error.strerror or str(error)) from None
-    if (found := f"sha256:{hashed.hexdigest()}") != digest:
+    if found != digest:
         raise _damaged(what, f"{digest} holds other bytes", f"they hash to {found}")
     return size
 

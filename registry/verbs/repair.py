@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from registry.core.digest import Digest
+from registry.core.digest import Digest, hashed
 from registry.core.health import Fault, Health, Report, worst
 from registry.core.store import Missing, Premises
 from registry.errors import ConflictError, IntegrityError, RegistryError
 from registry.ports import Attic, Clock, Copies, LedgerFile, OpenFile, Store
 from registry.verbs.verify import glance, verify
-from registry.verbs.walk import hashed
 
 
 class UnfitCopy(IntegrityError):

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from registry.core.digest import Digest, short
+from registry.core.digest import Digest, hashed, short
 from registry.core.health import Fault, Health, Kind, Level, Report, health_of, worst
 from registry.core.ledger.chain import Chain
 from registry.core.ledger.entry import Link, manifest_of
@@ -15,7 +15,7 @@ from registry.core.sample import Sample
 from registry.core.store import Missing, Premises
 from registry.errors import IntegrityError, RegistryError, UsageError
 from registry.ports import LedgerFile, Store
-from registry.verbs.walk import Walk, hashed
+from registry.verbs.walk import Walk
 
 
 def verify(

@@ -1,9 +1,7 @@
 """Walk from what is needed to everything that it needs, reading each record and each list of files once."""
 
-import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
 
 from registry.core.digest import Digest, DigestMismatch
 from registry.core.ledger.views import State
@@ -11,17 +9,6 @@ from registry.core.reach import Needed
 from registry.core.roots import certain
 from registry.errors import RegistryError
 from registry.ports import Store
-
-_PIECE_BYTES = 1024 * 1024
-
-
-def hashed(content: BinaryIO) -> tuple[int, Digest]:
-    """Read to the end in pieces: how many bytes there were, and their digest."""
-    found, size = hashlib.sha256(), 0
-    while piece := content.read(_PIECE_BYTES):
-        found.update(piece)
-        size += len(piece)
-    return size, Digest("sha256:" + found.hexdigest())
 
 
 @dataclass(slots=True)
