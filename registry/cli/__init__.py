@@ -1,33 +1,18 @@
 """The command line: parse, call one verb, show."""
 
+import atexit
+import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
-from registry.cli.at import at_command
-from registry.cli.decide import approve_command, hold_command, resume_command, revoke_command, waive_command
-from registry.cli.deploy import bundle_command, pull_command
-from registry.cli.evidence import evidence_app
-from registry.cli.gate import gate_app, promote_command
-from registry.cli.gc import gc_command
-from registry.cli.init import init_command, key_app
-from registry.cli.ledger import ledger_app, prove_command, verify_proof_command
-from registry.cli.log import log_command
-from registry.cli.mirror import mirror_command
 from registry.cli.output import complain, talk
-from registry.cli.pin import add_command, pin_command, show_command
-from registry.cli.policy import doctor_command, policy_app
-from registry.cli.remotes import fetch_command, push_command
-from registry.cli.repair import repair_command
-from registry.cli.rollback import rollback_command
-from registry.cli.sign import export_command, sign_command
-from registry.cli.status import status_command
-from registry.cli.verify import verify_command
 from registry.errors import RegistryError, UsageError
 
 FAILED, INTERRUPTED = 1, 130
@@ -35,50 +20,39 @@ FAILED, INTERRUPTED = 1, 130
 CallFault = cast("type[Exception]", typer.BadParameter.__bases__[0])
 """What typer raises for a call that it does not understand; it brings its own copy of click, at no fixed place."""
 
-app = typer.Typer(
-    name="registry",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # why: importing rich takes as long as all the rest of `registry status`
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.add_typer(key_app, name="key")
-app.add_typer(policy_app, name="policy")
-app.add_typer(ledger_app, name="ledger")
-app.add_typer(evidence_app, name="evidence")
-app.add_typer(gate_app, name="gate")
-COMMANDS: dict[str, Callable[..., None]] = {
-    "init": init_command,
-    "pin": pin_command,
-    "add": add_command,
-    "show": show_command,
-    "promote": promote_command,
-    "approve": approve_command,
-    "waive": waive_command,
-    "rollback": rollback_command,
-    "revoke": revoke_command,
-    "hold": hold_command,
-    "resume": resume_command,
-    "status": status_command,
-    "log": log_command,
-    "at": at_command,
-    "verify": verify_command,
-    "doctor": doctor_command,
-    "prove": prove_command,
-    "verify-proof": verify_proof_command,
-    "repair": repair_command,
-    "gc": gc_command,
-    "bundle": bundle_command,
-    "pull": pull_command,
-    "push": push_command,
-    "fetch": fetch_command,
-    "sign": sign_command,
-    "export": export_command,
-    "mirror": mirror_command,
+COMMANDS = {
+    "init": "init",
+    "pin": "pin",
+    "add": "pin",
+    "show": "pin",
+    "promote": "gate",
+    "approve": "decide",
+    "waive": "decide",
+    "rollback": "rollback",
+    "revoke": "decide",
+    "hold": "decide",
+    "resume": "decide",
+    "status": "status",
+    "log": "log",
+    "at": "at",
+    "verify": "verify",
+    "doctor": "policy",
+    "prove": "ledger",
+    "verify-proof": "ledger",
+    "repair": "repair",
+    "gc": "gc",
+    "bundle": "deploy",
+    "pull": "deploy",
+    "push": "remotes",
+    "fetch": "remotes",
+    "sign": "sign",
+    "export": "sign",
+    "mirror": "mirror",
 }
-for name, command in COMMANDS.items():
-    app.command(name)(command)
+"""Each command, and the module of this room that has it as `NAME_command`."""
+
+GROUPS = {"key": "init", "policy": "policy", "ledger": "ledger", "evidence": "evidence", "gate": "gate"}
+"""Each word that commands follow, and the module that has them as `NAME_app`."""
 
 
 def _version(wanted: bool) -> None:
@@ -94,7 +68,31 @@ Directory = Annotated[Path | None, typer.Option("-C", "--directory", help="Work 
 Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")]
 
 
-@app.callback()
+def command_line(words: Sequence[str]) -> typer.Typer:
+    """What reads `registry WORDS`: the command that is typed there, or, where none is, all of them."""
+    app = typer.Typer(
+        name="registry",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # why: importing rich takes as long as all the rest of `registry status`
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(registry)
+    # why not always all: to import the others, and to have typer look at them, is a twentieth of `registry status`.
+    typed = {words[2] if len(words) > 2 and words[0] == "-C" else next(iter(words), "")}
+    wanted = typed & {*COMMANDS, *GROUPS} or {*COMMANDS, *GROUPS}
+    for name in [one for one in COMMANDS if one in wanted]:
+        app.command(name)(_part(COMMANDS[name], f"{name}_command"))
+    for name in [one for one in GROUPS if one in wanted]:
+        app.add_typer(_part(GROUPS[name], f"{name}_app"), name=name)
+    return app
+
+
+def _part(module: str, name: str) -> Any:
+    return getattr(import_module(f"registry.cli.{module}"), name.replace("-", "_"))
+
+
 def registry(context: typer.Context, directory: Directory = None, version: Version = False) -> None:
     """Say exactly what is in production, why it was allowed there, and go back to exactly what was there before.
 
@@ -110,8 +108,12 @@ def main() -> None:
     """Run the command line; an error is told on stderr and becomes its exit code."""
     # why: looking for plugins reads the metadata of every installed package, for each command that a person types.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # why: a command makes few cycles, and then ends. To look for them while libraries are imported, and once more when
+    # Python leaves, is a sixth of `registry status`.
+    gc.set_threshold(200_000)
+    atexit.register(gc.freeze)
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        sys.exit(command_line(sys.argv[1:])(standalone_mode=False) or 0)
     except RegistryError as error:
         stop(error)
     except CallFault as error:

@@ -5,15 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from registry.cli import COMMANDS
+from registry.cli import COMMANDS, GROUPS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:|#)([^)#]+)")
 CALL = re.compile(r"(?:^|[`$ ])registry ([a-z]+(?:-[a-z]+)*)", re.MULTILINE)
-GROUPS = {"evidence", "gate", "key", "ledger", "policy"}
-"""Words that commands follow."""
-
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 
 
@@ -29,7 +26,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_command_that_is_shown_exists(page: Path) -> None:
     """What stands in code as `registry WORD` can be typed."""
     code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", page.read_text(), re.DOTALL))
-    unknown = set(CALL.findall(code)) - set(COMMANDS) - GROUPS
+    unknown = set(CALL.findall(code)) - {*COMMANDS, *GROUPS}
 
     assert set() == unknown
 
