@@ -4,13 +4,24 @@ import random
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from registry.core.canonical import NotCanonical
 from registry.core.gate import exact
 from registry.core.gate.language.gatefile import read_gate
 from registry.core.gate.language.rule import Window
 from registry.core.gate.measuring.measure import Estimate, clustered_quantile, estimate, values_of
 from registry.core.gate.measuring.metric import P95
-from registry.core.gate.rows.canary import BadCanary, Request, Watch, canary_of, read_canary, write_canary
+from registry.core.gate.rows.canary import (
+    BadCanary,
+    Request,
+    Watch,
+    canary_of,
+    read_canary,
+    read_growing,
+    write_canary,
+)
 from tests.gate.sheet import gate_of
 from tests.gate.traffic import DAY_MS, LOST, MANIFEST, TIMEOUT, Traffic, live_verdict
 
@@ -274,6 +285,102 @@ def test_a_broken_file_is_refused(data: bytes) -> None:
     """Whatever is not exactly what a watcher would write."""
     with pytest.raises(BadCanary):
         read_canary(data)
+
+
+WHOLE = write_canary(Watch(manifest=MANIFEST, watched_ms=99), Traffic(9, watched_ms=90).lines()).splitlines(
+    keepends=True
+)
+WRONG = {
+    "line 1 of the canary is no watch": WHOLE[1:],
+    "line 2 of the canary is no request": [WHOLE[0], *WHOLE],
+    "line 4 of the canary is no request": [*WHOLE[:3], WHOLE[3][:30] + b"\n", *WHOLE[4:]],
+    "line 5 of the canary is no request": [*WHOLE[:4], b"\n", *WHOLE[4:]],
+    "line 6 of the canary is not in its canonical spelling": [*WHOLE[:5], WHOLE[5].replace(b":", b": "), *WHOLE[6:]],
+    "line 11 of the canary tells of the request 'r000003' twice": [*WHOLE, WHOLE[4]],
+}
+
+
+@pytest.mark.parametrize(("told", "lines"), WRONG.items(), ids=WRONG)
+def test_a_line_that_is_wrong_is_told_by_its_number(told: str, lines: list[bytes]) -> None:
+    """In a file that grows as in one that is whole."""
+    for read in (read_canary, read_growing):
+        with pytest.raises(BadCanary) as refused:
+            read(b"".join(lines))
+        assert told == refused.value.what
+
+
+def test_a_file_that_grows_is_read_as_far_as_it_is_whole() -> None:
+    """Cut anywhere, it tells of the whole lines before, and that a line is not whole."""
+    data = b"".join(WHOLE)
+    for end in range(len(WHOLE[0]), len(data) + 1, 7):
+        lines = data[:end].count(b"\n")
+        expected = read_canary(b"".join(WHOLE[:lines]))
+
+        assert (expected, data[end - 1 : end] != b"\n") == read_growing(data[:end])
+    for nothing in (b"", WHOLE[0][:-1]):
+        with pytest.raises(BadCanary, match="no whole line yet"):
+            read_growing(nothing)
+
+
+def test_a_watch_lasts_to_its_last_request_where_the_header_is_older() -> None:
+    """Who adds lines cannot mend the first one; the whole file is refused all the same where it is judged."""
+    data = b"".join([WHOLE[0].replace(b"99", b"50"), *WHOLE[1:]])
+
+    assert (80, 9) == (read_growing(data)[0].watched_ms, read_growing(data)[0].requests)
+    with pytest.raises(BadCanary, match="after the canary's end"):
+        read_canary(data)
+
+
+FIELDS: dict[str, str | None] = {
+    "abandoned": "false",
+    "at_ms": "7",
+    "cost_usd": '"0.10"',
+    "incident": "true",
+    "latency_ms": '"880"',
+    "request": '"r"',
+    "screened": "true",
+    "session": '"s"',
+    "status": '"ok"',
+    "tokens": "9007199254740991",
+}
+NUMBERS = ("0", "07", "-1", "1.0", "1e2", "9007199254740992", '"7"')
+TEXTS = ('""', '"é"', r'"\u00e9"', r'"\u0041"', r'"\""', r'"\\"', '"a b"', r'"\n"', '"\x7f"', '"\t"', f'"{"x" * 257}"')
+AMOUNTS = ('"0"', '"0.1"', '"00"', '"1e3"', '"1234567890123456789"', '"NaN"')
+WORDS = ("true", "false", "null", "True", '"timeout"', '"lost"', r'"o\u006b"', None)
+POOLS = {
+    NUMBERS: ("at_ms", "tokens"),
+    TEXTS: ("request", "session"),
+    AMOUNTS: ("cost_usd", "latency_ms"),
+    WORDS: ("abandoned", "incident", "screened", "status", "latency_ms", "tokens"),
+}
+PAIRS = [(name, text) for pool, names in POOLS.items() for name in names for text in pool]
+ODD = st.lists(st.sampled_from(PAIRS), max_size=2).map(dict)
+
+
+@given(ODD, st.sampled_from(["", "", "", " ", '"tokens":1,', '"x":1,']))
+def test_a_line_is_read_exactly_where_the_record_is(odd: dict[str, str | None], before: str) -> None:
+    """What is taken in plain spelling by a pattern is what would be spelled so again, and nothing else."""
+    told = ",".join(f'"{name}":{value}' for name, value in {**FIELDS, **odd}.items() if value is not None)
+    line = f"{{{before}{told}}}".encode()
+    head = Watch(manifest=MANIFEST, watched_ms=2**53 - 1).canonical()
+
+    assert _is_a_record(line) == _is_read(head + b"\n" + line + b"\n")
+
+
+def _is_a_record(line: bytes) -> bool:
+    try:
+        Request.parse(line)
+    except NotCanonical:
+        return False
+    return True
+
+
+def _is_read(data: bytes) -> bool:
+    try:
+        read_canary(data)
+    except BadCanary:
+        return False
+    return True
 
 
 def test_requests_put_together_by_hand_are_checked_too() -> None:

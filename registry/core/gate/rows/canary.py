@@ -4,10 +4,13 @@ A file is a header and then the requests of the canary arm, each one canonical J
 to the candidate has a line, also one whose telemetry never came: what is left out cannot count against the candidate.
 """
 
+import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
+from io import BytesIO
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
@@ -132,21 +135,9 @@ def canary_of(watch: Watch, requests: Iterable[Request]) -> Canary:
     Raises:
         BadCanary: Two have one name, or one arrived after the end of the watch.
     """
-    ordered = sorted(requests, key=_place)
-    _check(watch, ordered)
-    return Canary(
-        Digest(watch.manifest),
-        watch.watched_ms,
-        tuple(one.at_ms for one in ordered),
-        tuple(one.session for one in ordered),
-        bytes(one.status == "lost" for one in ordered),
-        bytes(one.abandoned for one in ordered),
-        bytes(one.screened for one in ordered),
-        bytes(one.incident for one in ordered),
-        tuple(_decimal(one.latency_ms) for one in ordered),
-        tuple(_decimal(one.cost_usd) for one in ordered),
-        tuple(one.tokens or 0 for one in ordered),
-    )
+    rows = _rows(requests)
+    _check(watch, rows)
+    return _columns(watch, rows)
 
 
 def read_canary(data: bytes) -> Canary:
@@ -157,8 +148,25 @@ def read_canary(data: bytes) -> Canary:
     """
     if not data.endswith(b"\n"):
         raise BadCanary("the canary's last line is cut off" if data else "the canary's file is empty")
-    first, *rest = data.removesuffix(b"\n").split(b"\n")
-    return canary_of(_line(first, Watch, 1), (_line(line, Request, at) for at, line in enumerate(rest, 2)))
+    return canary_of(*_read(data))
+
+
+def read_growing(data: bytes) -> tuple[Canary, bool]:
+    """Read a canary's file to which somebody may be writing, as strictly as that allows.
+
+    The last line is left out where it is cut off. Requests may have come after the end that the header tells, which
+    was written before them: the watch then lasted to the last of them.
+
+    Returns:
+        The canary so far, and whether a line was left out.
+
+    Raises:
+        BadCanary: With the number of the first line that is wrong; or there is no whole line yet.
+    """
+    watch, requests = _read(data)
+    rows = _rows(requests)
+    last = rows[-1][0] if rows else 0
+    return _columns(watch.model_copy(update={"watched_ms": max(watch.watched_ms, last)}), rows), data[-1:] != b"\n"
 
 
 def check_continues(earlier: bytes, later: bytes) -> None:
@@ -202,12 +210,32 @@ def write_canary(watch: Watch, requests: Iterable[Request]) -> bytes:
     Raises:
         BadCanary: As `canary_of`.
     """
-    ordered = sorted(requests, key=_place)
-    _check(watch, ordered)
+    ordered = sorted(requests, key=lambda one: (one.at_ms, one.request))
+    _check(watch, [(one.at_ms, one.request) for one in ordered])
     return b"".join(record.canonical() + b"\n" for record in (watch, *ordered))
 
 
 Form = TypeVar("Form", Watch, Request)
+
+
+def _read(data: bytes) -> tuple[Watch, Iterator[Request]]:
+    """The header and the requests of all whole lines."""
+    # why by a reader: a million lines need not be in memory twice.
+    lines = ((line[:-1], number) for number, line in enumerate(BytesIO(data), 1) if line.endswith(b"\n"))
+    head = next(lines, None)
+    if head is None:
+        raise BadCanary("the canary's file has no whole line yet", mend="look again when its header is written")
+    return _line(head[0], Watch, 1), _requests(lines)
+
+
+def _requests(lines: Iterable[tuple[bytes, int]]) -> Iterator[Request]:
+    seen: set[str] = set()
+    for line, number in lines:
+        one = _line(line, Request, number)
+        if one.request in seen:
+            raise BadCanary(f"line {number} of the canary tells of the request {one.request!r} twice")
+        seen.add(one.request)
+        yield one
 
 
 def _line(line: bytes, form: type[Form], number: int) -> Form:
@@ -216,32 +244,66 @@ def _line(line: bytes, form: type[Form], number: int) -> Form:
     except ValidationError as error:
         raise BadCanary(f"line {number} of the canary is no {form.__name__.lower()}", why=faults_of(error)) from None
     # why: to be the one spelling of its value also excludes a key twice, a float and a null.
-    if record.canonical() != line:
+    if not _PLAIN.fullmatch(line) and record.canonical() != line:
         raise BadCanary(f"line {number} of the canary is not in its canonical spelling")
     return record
 
 
-def _check(watch: Watch, ordered: list[Request]) -> None:
-    for twice in _doubled(ordered):
-        raise BadCanary(f"the canary tells of the request {twice!r} twice")
-    if ordered and ordered[-1].at_ms > watch.watched_ms:
-        raise BadCanary(
-            f"the request {ordered[-1].request!r} arrived after the canary's end",
-            why=f"at {ordered[-1].at_ms} ms; it was watched for {watch.watched_ms} ms",
-        )
+_TEXT, _INTEGER, _FLAG = r'"[ !#-\[\]-~]*"', r"(?:0|[1-9][0-9]*)", r"(?:true|false)"
+_PLAIN = re.compile(
+    rf'\{{"abandoned":{_FLAG},"at_ms":{_INTEGER},(?:"cost_usd":{_TEXT},)?"incident":{_FLAG},(?:"latency_ms":{_TEXT},)?'
+    rf'"request":{_TEXT},"screened":{_FLAG},"session":{_TEXT},"status":{_TEXT}(?:,"tokens":{_INTEGER})?\}}'.encode()
+)
+"""A request in plain ASCII, spelled canonically: most lines are, and to spell them again takes five times as long."""
 
 
-def _doubled(ordered: list[Request]) -> Iterator[str]:
+Row = tuple[Any, ...]
+"""A request on its way into columns: its time of arrival, its name, and what the other columns take."""
+
+
+def _rows(requests: Iterable[Request]) -> list[Row]:
+    """The requests by time of arrival; a tuple takes less memory than a record."""
+    return sorted(map(_row, requests), key=lambda row: row[:2])
+
+
+def _row(one: Request) -> Row:
+    return (
+        one.at_ms,
+        one.request,
+        one.session,
+        one.status == "lost",
+        one.abandoned,
+        one.screened,
+        one.incident,
+        _decimal(one.latency_ms),
+        _decimal(one.cost_usd),
+        one.tokens or 0,
+    )
+
+
+def _columns(watch: Watch, rows: list[Row]) -> Canary:
+    at_ms, _, session, *flags, latency_ms, cost_usd, tokens = zip(*rows, strict=True) if rows else ((),) * 10
+    columns: list[Any] = [at_ms, session, *map(bytes, flags), latency_ms, cost_usd, tokens]
+    return Canary(Digest(watch.manifest), watch.watched_ms, *columns)
+
+
+def _check(watch: Watch, rows: Sequence[Row]) -> None:
     seen: set[str] = set()
-    for one in ordered:
-        if one.request in seen:
-            yield one.request
-        seen.add(one.request)
+    for _, name, *_ in rows:
+        if name in seen:
+            raise BadCanary(f"the canary tells of the request {name!r} twice")
+        seen.add(name)
+    for at_ms, name, *_ in rows[-1:]:
+        if at_ms > watch.watched_ms:
+            why = f"at {at_ms} ms; it was watched for {watch.watched_ms} ms"
+            raise BadCanary(f"the request {name!r} arrived after the canary's end", why=why)
 
 
-def _place(request: Request) -> tuple[int, str]:
-    return request.at_ms, request.request
+@lru_cache(maxsize=2**16)
+def _number(amount: str) -> Decimal:
+    return Decimal(amount)
 
 
 def _decimal(amount: str | None) -> Decimal | None:
-    return None if amount is None else Decimal(amount)
+    # why remembered: a million requests cost one of a few thousand amounts, and each would be an object.
+    return None if amount is None else _number(amount)
