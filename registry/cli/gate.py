@@ -8,6 +8,7 @@ from registry.cli.output import Json, data, document, talk
 from registry.cli.plan import plan_command, selftest_command
 from registry.cli.project import project
 from registry.cli.report import Explain, Form, Html, Markdown, tell
+from registry.cli.watch import watch_command
 from registry.errors import UsageError
 
 EXIT = {"GO": 0, "NO-GO": 3, "HOLD": 4}
@@ -31,7 +32,7 @@ class Gate(typer.core.TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the word in where it was left out.
 
-        A model may be called `plan` or `selftest`: with `--to` it is meant.
+        A model may be called `plan`, `selftest` or `watch`: with `--to` it is meant.
         """
         first = next(iter(args), "")
         is_judged = any(word.partition("=")[0] == "--to" for word in args)
@@ -48,6 +49,7 @@ gate_app = typer.Typer(
 )
 gate_app.command("plan")(plan_command)
 gate_app.command("selftest")(selftest_command)
+gate_app.command("watch")(watch_command)
 
 
 @gate_app.command("judge")

@@ -46,17 +46,17 @@ def plan_command(
     from registry.workspace.judging import plan_at
 
     stated = dict(_rate(text) for text in rate or ())
-    found = plan_at(_tree(context), stage, Truth(stated, _share("--flips", flips), _share("--chance", chance)))
+    found = plan_at(_tree(context), stage, Truth(stated, share("--flips", flips), share("--chance", chance)))
     if as_json:
         data(document("registry.plan/1", _plain(found)))
         return
-    heads = ("rule", "cases", "may fail", "if it is", "passes", f"for {_percent(found.wanted)}")
+    heads = ("rule", "cases", "may fail", "if it is", "passes", f"for {percent(found.wanted)}")
     data(columns(heads, [_row(one) for one in found.rules]))
     for one in found.rules:
         if one.note:
             talk(f"{one.rule}: {one.note}")
     if found.together is not None:
-        told = f"All of them pass together {_percent(found.together)} of the time, if they were independent"
+        told = f"All of them pass together {percent(found.together)} of the time, if they were independent"
         data(f"\n{told}; for a good joint chance plan each rule for 98 % (`--chance 0.98`).")
 
 
@@ -100,7 +100,12 @@ def _number(option: str, text: str) -> Fraction:
         ) from None
 
 
-def _share(option: str, text: str) -> Fraction:
+def share(option: str, text: str) -> Fraction:
+    """A number between 0 and 1 that a person typed.
+
+    Raises:
+        UsageError: It is none.
+    """
     found = _number(option, text)
     if not 0 < found < 1:
         raise UsageError(f"{option} lies between 0 and 1, not at {text}", mend="it is a fraction of 1, such as 0.9")
@@ -114,7 +119,7 @@ def _row(one: "Forecast") -> Sequence[str]:
         _count(one.cases),
         _count(one.may_fail),
         "" if one.truth is None else f"{float(one.truth):.6g}",
-        "" if one.probability is None else _percent(one.probability),
+        "" if one.probability is None else percent(one.probability),
         never if one.needed is None else _count(one.needed),
     )
 
@@ -123,15 +128,16 @@ def _count(number: int | None) -> str:
     return "" if number is None else f"{number:,}"
 
 
-def _percent(share: Fraction) -> str:
-    return f"{float(share) * 100:.3g} %"
+def percent(part: Fraction) -> str:
+    """A fraction of 1, as people say it: `1.67 %`."""
+    return f"{float(part) * 100:.3g} %"
 
 
 def _flips(rule: "Flipped") -> Sequence[str]:
-    promised = "nothing" if rule.promised is None else _percent(rule.promised)
+    promised = "nothing" if rule.promised is None else percent(rule.promised)
     rate = Fraction(rule.flips, rule.draws)
     word = "BROKEN" if rule.is_broken else ""
-    return rule.rule, f"{rule.flips:,}", f"{rule.draws:,}", _percent(rate), _percent(rule.upper), promised, word
+    return rule.rule, f"{rule.flips:,}", f"{rule.draws:,}", percent(rate), percent(rule.upper), promised, word
 
 
 def _plain(found: "Planned") -> dict[str, object]:

@@ -10,13 +10,16 @@ from registry.workspace.place import Place
 from registry.workspace.settings import GATES, SETTINGS, SUITE, read_file, read_settings
 
 if TYPE_CHECKING:
+    from fractions import Fraction
     from pathlib import Path
 
     from registry.core.gate.forecast import Truth
+    from registry.core.gate.judging.triggers import Caps
     from registry.core.gate.verdict import Verdict
     from registry.verbs.gate import Judgement
     from registry.verbs.plan import Planned
     from registry.verbs.selftest import Tested
+    from registry.verbs.watch import Watched
 
 
 class UncommittedRules(Refused):
@@ -74,6 +77,15 @@ class Judging(Place):
         state.generations(stage)
         rules = read_file(self.root / self.settings.gates / f"{stage}.yaml")
         return selftest(stage, store=self.store, state=state, gate_file=rules, draws=draws)
+
+    def watch(self, stage: str, canary: "Path", *, risk: "Fraction", caps: "Caps | None" = None) -> "Watched":
+        """Say which rules of `stage` the canary in a file is proven to break so far; it is written down nowhere."""
+        from registry.verbs.watch import watch
+
+        state = self.state
+        state.generations(stage)
+        rules = read_file(self.root / self.settings.gates / f"{stage}.yaml")
+        return watch(stage, canary=read_file(canary), gate_file=rules, state=state, risk=risk, caps=caps)
 
     def agreed_verdict(self, ref: str, stage: str) -> "Verdict":
         """The verdict of committed rules: what only lies in a working tree was agreed on by nobody."""

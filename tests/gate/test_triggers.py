@@ -1,12 +1,13 @@
 """A canary is rolled back early only on proof, and a look after every request is no chance for luck."""
 
 import random
+from decimal import Decimal
 from fractions import Fraction
 from statistics import median
 
 import pytest
 
-from registry.core.gate.judging.triggers import BeyondCap, Caps, Trigger, first_excess, watch_canary
+from registry.core.gate.judging.triggers import Caps, Trigger, first_excess, watch_canary
 from registry.core.gate.language.rule import parse_rule
 from tests.gate.traffic import LOST, TIMEOUT, Traffic
 
@@ -19,8 +20,9 @@ RULES = [
         "canary.cost_per_1k_tokens_usd.point <= 0.022",
     )
 ]
-CAPS = Caps(Fraction(1, 10), 4000)
+CAPS = Caps(Decimal("0.1"), 4000)
 LEFT: dict[str, object] = {"abandoned": True}
+NO_CAPS = "It takes what a request can cost at most: --max-cost-usd and --max-tokens."
 
 
 def fired(traffic: Traffic, caps: Caps | None = CAPS) -> dict[str, int | None]:
@@ -70,15 +72,24 @@ def test_the_risk_is_shared_by_what_can_err() -> None:
     assert [third, None, third, third] == [one.risk for one in watch_canary(canary, RULES, caps=CAPS)]
     without = watch_canary(canary, RULES)
     assert [half, None, half, None] == [one.risk for one in without]
-    assert ["", "", "", "It is not known what a request can cost at most."] == [one.unwatched for one in without]
+    assert ["", "", "", NO_CAPS] == [one.unwatched for one in without]
 
 
 def test_only_limits_of_live_traffic_are_triggers() -> None:
-    """A lower bound, a number of requests, a rule on rows: nothing to roll back for."""
-    others = ["canary.abandon_rate.lower_ci >= 0.01", "canary.abandon_rate.n >= 10", "latency_p95_ms.point <= 900"]
+    """A lower bound, a number of requests, a count at the end: nothing to roll back for, and that is said."""
+    others = ["canary.abandon_rate.lower_ci >= 0.01", "canary.abandon_rate.n >= 10", "canary.abandon_rate.count <= 3"]
+    found = watch_canary(Traffic(30, every={1: LEFT}).read(), [parse_rule(text) for text in (*others, RULES[0].text)])
+
+    assert others == [one.rule for one in found if one.unwatched and not one.is_blind]
+    assert [None, None, None, Fraction(1, 20)] == [one.risk for one in found]
+    assert found[3].request is not None
+
+
+def test_a_rule_on_rows_is_no_rule_on_traffic() -> None:
+    """Left out."""
+    others = ["latency_p95_ms.point <= 900", "no_regressions_on: ['math_basic']"]
 
     assert () == watch_canary(Traffic(30).read(), [parse_rule(text) for text in others])
-    assert () == watch_canary(Traffic(30).read(), [parse_rule("no_regressions_on: ['math_basic']")])
 
 
 def test_lost_telemetry_rolls_nothing_back() -> None:
@@ -86,11 +97,31 @@ def test_lost_telemetry_rolls_nothing_back() -> None:
     assert {None} == set(fired(Traffic(2000, every={2: LOST})).values())
 
 
-def test_a_cap_that_is_passed_is_no_cap() -> None:
-    """The bound would not hold."""
-    for change in ({"cost_usd": "0.11"}, {"tokens": 4001}):
-        with pytest.raises(BeyondCap):
-            watch_canary(Traffic(50, changed={7: change}).read(), RULES, caps=CAPS)
+@pytest.mark.parametrize("change", [{"cost_usd": "0.100000001"}, {"tokens": 4001}])
+def test_a_cap_that_is_passed_is_no_cap(change: dict[str, object]) -> None:
+    """The bound on cost would not hold, so that nothing more is proven of it; other triggers do not care."""
+    found = watch_canary(Traffic(500, changed={7: change}, every={2: LEFT}).read(), RULES, caps=CAPS)
+
+    assert [False, False, False, True] == [one.is_blind for one in found]
+    assert found[3].unwatched.startswith("Request 8 cost 0.")
+    assert found[0].request is not None
+
+
+def test_a_request_at_its_cap_keeps_it() -> None:
+    """In dollars and in tokens."""
+    found = watch_canary(Traffic(50, changed={7: {"cost_usd": "0.1", "tokens": 4000}}).read(), RULES, caps=CAPS)
+
+    assert not any(one.is_blind for one in found)
+
+
+def test_what_was_proven_stays_proven() -> None:
+    """A trigger that fired says the same whatever comes later; also where what comes is beyond the caps."""
+    dear: dict[str, object] = {"cost_usd": "0.09"}
+    short = Traffic(200, every={1: dear, 3: LEFT, 5: TIMEOUT})
+    longer = Traffic(400, changed={at: {"cost_usd": "0.5"} for at in range(300, 400)}, every=short.every)
+
+    assert fired(short) == fired(longer)
+    assert None not in [one.request for one in watch_canary(short.read(), RULES, caps=CAPS) if one.risk]
 
 
 def test_an_empty_canary_fires_nothing() -> None:

@@ -26,6 +26,7 @@ from registry.core.gate.measuring.metric import (
 from registry.core.gate.measuring.power import least_to_pass
 from registry.core.gate.measuring.sample import Hits
 from registry.core.heldout.suite import Slice, Suite
+from registry.core.tree import tree_of
 
 Fault = tuple[int, str, str]
 """Offset in the rule's text, what is wrong, advice."""
@@ -87,6 +88,20 @@ def check_names(file: GateFile, suite: Suite) -> None:
         Faults: As `check_gate`.
     """
     _note_names(file, plan_of(file, suite))
+    file.marked.refuse()
+
+
+def check_live(file: GateFile) -> None:
+    """`check_names` of the rules on live traffic alone, which speak of no slice and so need no suite.
+
+    Raises:
+        Faults: As `check_gate`, and what is wrong with the file whatever the suite.
+    """
+    plan = plan_of(file, Suite(slices=(), cases={}, files={}, tree=tree_of([])))
+    for placed in file.rules:
+        if isinstance(placed.rule, Comparison) and placed.rule.scope == "canary":
+            for at, what, mend in _faults_of(placed, plan):
+                file.fault(placed, at, what, mend=mend)
     file.marked.refuse()
 
 
