@@ -200,7 +200,8 @@ class Policy(Record):
     def may(self, role: str, key_ids: Collection[str]) -> bool:
         """Whether `key_ids`, having signed one entry, may act as `role`; False for a role that does not exist."""
         if role == ANYONE:
-            return bool(set(key_ids) & set(self.keys) - set(self.revocations))
+            keys = (self.keys.get(key_id) for key_id in key_ids)
+            return any(key is not None and key.revoked_from_index is None for key in keys)
         found = self.role(role)
         if found is not None and role.startswith(approver("")):
             return bool(set(found.keys) & set(key_ids))
