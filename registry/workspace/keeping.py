@@ -69,6 +69,7 @@ class Keeping(Replicating):
         files = self.files
         copies = [self._copies(place, start) for place in places]
         files.seal(files.premises().exposed)
+        files.confirm()
         return repair(
             store=files,
             attic=self.attic,

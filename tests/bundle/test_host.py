@@ -185,15 +185,15 @@ def test_a_record_that_lies_about_the_bytes_is_no_harm_to_the_sizes(host: HostDi
 
 
 def test_an_unchanged_release_is_not_read(host: HostDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A warm pull looks at every file and opens none."""
+    """A warm pull looks at every file and opens none; only the directories are, to be made durable."""
     deliver(host, FIRST)
     deliver(host, FIRST)
     opened = []
     real = os.open
 
-    def spy(path: str | Path, *arguments: int, **named: int) -> int:
-        opened.append(str(path))
-        return real(path, *arguments, **named)
+    def spy(path: str | Path, flags: int, *arguments: int, **named: int) -> int:
+        opened.append("" if flags & os.O_DIRECTORY else str(path))
+        return real(path, flags, *arguments, **named)
 
     monkeypatch.setattr(os, "open", spy)
     again = deliver(host, FIRST)

@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "RELIABILITY.md"
 BEGIN, END = "<!-- counts: written by `python -m tests.crash --write` -->", "<!-- end of counts -->"
 
+HEADS = "| Fault | What | Drawn by | Cases | Run | Struck | Failed | Minutes |\n|---|---|---|---|---|---|---|---|"
+
 SUITES: dict[str, tuple[str, tuple[str, ...]]] = {
     "power cut at a write": ("every state after a cut, of each durable write", ("tests/crash/test_power_loss.py",)),
     "collector and writers": (
@@ -42,28 +44,46 @@ SUITES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 def main() -> None:
     """Run the rooms, and exit with 1 if anything failed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--tier", choices=("fast", "full"), default="fast")
-    parser.add_argument("--most", type=int, help="at most so many cases of each room, whatever the tier says")
-    parser.add_argument("--write", action="store_true", help="put the counts into docs/RELIABILITY.md")
-    parser.add_argument("rooms", nargs="*", metavar="ROOM", help=", ".join([*ROOMS, *SUITES]))
-    asked = parser.parse_args()
-    names = asked.rooms or [*ROOMS, *SUITES]
-    began = time.monotonic()
+    asked = _asked()
+    names = asked.rooms or [*ROOMS, *(SUITES if asked.part == (0, 1) else ())]
     with tempfile.TemporaryDirectory() as place:
-        rooms = [name for name in names if name in ROOMS]
-        found = run_all(rooms, asked.seed, asked.tier, Path(place), _say, most=asked.most)
+        found = run_all(
+            [name for name in names if name in ROOMS],
+            Path(place),
+            _say,
+            seed=asked.seed,
+            size_of=lambda room: asked.most if asked.most is not None else getattr(room, asked.tier),
+            part=asked.part,
+        )
         for name in (name for name in names if name in SUITES):
             found[name] = _run_suite(name, Path(place))
             _say(f"{name}: {found[name].done} tests, {len(found[name].failures)} failed")
-    minutes = (time.monotonic() - began) / 60
-    most = f" --most {asked.most}" if asked.most is not None else ""
-    text = _table(found, f"`python -m tests.crash --seed {asked.seed} --tier {asked.tier}{most}`", minutes)
-    _say(text)
+    rows = {name: _row(name, count, _drawn_by(name, asked)) for name, count in found.items()}
+    _say("\n".join([HEADS, *rows.values()]))
     if asked.write:
-        _publish(text)
+        _publish(rows)
     sys.exit(any(count.failures for count in found.values()))
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="draws the cases; the same one strikes the same points")
+    parser.add_argument("--tier", choices=("fast", "full"), default="fast", help="how many cases of each room")
+    parser.add_argument("--most", type=int, help="so many cases of each room, whatever the tier says; or all there are")
+    parser.add_argument("--part", type=_part, default=(0, 1), metavar="N/T", help="only the N-th of T parts of them")
+    parser.add_argument("--write", action="store_true", help="put the counts into docs/RELIABILITY.md")
+    parser.add_argument("rooms", nargs="*", metavar="ROOM", help=", ".join([*ROOMS, *SUITES]))
+    asked = parser.parse_args()
+    if unknown := [name for name in asked.rooms if name not in ROOMS and name not in SUITES]:
+        parser.error(f"there is no room {unknown[0]!r}; there are {', '.join([*ROOMS, *SUITES])}")
+    return asked
+
+
+def _part(text: str) -> tuple[int, int]:
+    number, _, count = text.partition("/")
+    if not 1 <= int(number) <= int(count):
+        raise ValueError(text)
+    return int(number) - 1, int(count)
 
 
 def _say(text: str) -> None:
@@ -82,20 +102,27 @@ def _run_suite(name: str, place: Path) -> Count:
     return Count(len(cases), done, done, time.monotonic() - began, failures)
 
 
-def _table(found: dict[str, Count], command: str, minutes: float) -> str:
-    heads = "| Fault | What | Cases | Run | Struck | Failed |\n|---|---|---|---|---|---|"
-    whats = {name: room.what for name, room in ROOMS.items()} | {name: what for name, (what, _) in SUITES.items()}
-    rows = [
-        f"| {name} | {whats[name]} | {count.there:,} | {count.done:,} | {count.struck:,} | {len(count.failures)} |"
-        for name, count in found.items()
-    ]
-    return "\n".join([f"{command}, {minutes:.0f} minutes on 2 cores:", "", heads, *rows])
+def _drawn_by(name: str, asked: argparse.Namespace) -> str:
+    if name in SUITES:
+        return "all"
+    part = f", part {asked.part[0] + 1} of {asked.part[1]}" if asked.part != (0, 1) else ""
+    return f"seed {asked.seed}, {asked.tier if asked.most is None else f'most {asked.most:,}'}{part}"
 
 
-def _publish(text: str) -> None:
-    page = PAGE.read_text()
-    before, _, rest = page.partition(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}")
+def _row(name: str, count: Count, drawn_by: str) -> str:
+    what = ROOMS[name].what if name in ROOMS else SUITES[name][0]
+    counts = f"{count.there:,} | {count.done:,} | {count.struck:,} | {len(count.failures)}"
+    return f"| {name} | {what} | {drawn_by} | {counts} | {count.took_s / 60:.1f} |"
+
+
+def _publish(rows: dict[str, str]) -> None:
+    """Put these rows into the page; those of rooms that did not run now stay as they are."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    old, _, after = rest.partition(END)
+    known = {line.split("|")[1].strip(): line for line in old.splitlines() if line.startswith("| ")}
+    table = [rows.get(name) or known.get(name) for name in [*ROOMS, *SUITES]]
+    text = "\n".join([HEADS, *(row for row in table if row)])
+    PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
 
 
 if __name__ == "__main__":

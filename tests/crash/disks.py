@@ -3,19 +3,22 @@
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.crash.scenes import VERBS, Scene, check, look
+from tests.crash.scenes import Scene, check, look
 from tests.crash.victim import Ended, Victims
 
-SIZE = 3 * 1024 * 1024
+SIZE, INODES = 3 * 1024 * 1024, 1024
 DISKS = ("tmpfs", "ext4")
-FULLNESS_BYTES = 100_000
-"""At level 1 so much is free, which is enough for every verb; at level 0 nothing, and most levels are near that."""
+LACKS = ("bytes", "inodes")
 
-_WRITES_TO = {"pull": "host", "switch": "host", "push": "remote"}
+Free = tuple[int, int]
+"""What a disk has left: bytes, and inodes."""
+
+_WRITES_TO = {"pull": "host", "switch": "host", "push": "remote", "sign": "out", "bundle": "out"}
 
 
 def _why_not() -> str | None:
@@ -28,16 +31,35 @@ def _why_not() -> str | None:
 WHY_NOT = _why_not()
 
 
-def run_full(scene: Scene, disk: str, level: float, victims: Victims) -> bool:
-    """Run the verb where there is hardly room, check it, with room made for the second run; whether it was refused."""
-    where = scene.parent / _WRITES_TO.get(scene.verb, "project/.registry")
-    with mounted(where, disk, scene.parent.with_suffix(".img")):
+def needs(scene: Scene, disk: str, victims: Victims) -> Free:
+    """What the verb takes of a disk at its peak; the scene is used up."""
+    with mounted(scene, disk) as where:
+        before = _free(where)
+        lowest = list(before)
+        is_over = threading.Event()
+
+        def watch() -> None:
+            while not is_over.wait(0.001):
+                lowest[:] = map(min, lowest, _free(where))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        ended = scene.run(victims)
+        is_over.set()
+        watcher.join()
+    assert ended.code == 0, ended
+    return before[0] - lowest[0], before[1] - lowest[1]
+
+
+def run_full(scene: Scene, disk: str, leave: Free, victims: Victims) -> bool:
+    """Run the verb where so much is free, check it, with room made for the second run; whether it was refused."""
+    with mounted(scene, disk) as where:
         before = look(scene)
         ballast = where / "lost+found"
-        fill(ballast, round(level**2 * FULLNESS_BYTES))
-        ended = victims.run(scene.project.root, scene.project.environment, *VERBS[scene.verb])
+        fill(ballast, leave)
+        ended = scene.run(victims)
         _check_refusal(ended)
-        (ballast / "ballast").unlink()
+        shutil.rmtree(ballast)
         check(scene, before, ended, victims)
     return ended.code != 0
 
@@ -50,8 +72,9 @@ def _check_refusal(ended: Ended) -> None:
 
 
 @contextmanager
-def mounted(where: Path, disk: str, image: Path) -> Iterator[None]:
-    """Put a small disk in the place of the directory `where`, with all that is in it."""
+def mounted(scene: Scene, disk: str) -> Iterator[Path]:
+    """Put a small disk in the place of the directory that the verb of `scene` writes to, with all that is in it."""
+    where, image = scene.parent / _WRITES_TO.get(scene.verb, "project/.registry"), scene.parent.with_suffix(".img")
     aside = where.with_name(f"{where.name}-aside")
     if where.exists():
         where.rename(aside)
@@ -59,30 +82,34 @@ def mounted(where: Path, disk: str, image: Path) -> Iterator[None]:
     if disk == "ext4":
         with image.open("wb") as file:
             file.truncate(SIZE)
-        subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-N", "1024", str(image)], check=True, capture_output=True)
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-N", str(INODES), str(image)], check=True, capture_output=True)
         options = ["-o", "loop", str(image)]
     else:
-        options = ["-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs"]
+        options = ["-t", "tmpfs", "-o", f"size={SIZE},nr_inodes={INODES}", "tmpfs"]
     done = subprocess.run(["mount", *options, str(where)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     try:
         if aside.exists():
             shutil.copytree(aside, where, symlinks=True, dirs_exist_ok=True)
         (where / "lost+found").mkdir(exist_ok=True)
-        yield
+        yield where
     finally:
         subprocess.run(["umount", "-l", str(where)], check=True)
         image.unlink(missing_ok=True)
 
 
-def fill(directory: Path, leave_bytes: int) -> None:
-    """Fill the disk with a file in `directory`, but for so many bytes."""
-    found = os.statvfs(directory)
-    size = max(0, found.f_bavail * found.f_frsize - leave_bytes)
-    with (directory / "ballast").open("wb") as file:
-        try:
-            for _ in range(size // 4096):
-                file.write(b"\1" * 4096)
-                file.flush()
-        except OSError:
-            return
+def _free(where: Path) -> Free:
+    found = os.statvfs(where)
+    return found.f_bavail * found.f_frsize, found.f_favail
+
+
+def fill(directory: Path, leave: Free) -> None:
+    """Fill the disk with files in `directory`, until no more than so much is free."""
+    block = os.statvfs(directory).f_frsize
+    number = 0
+    with suppress(OSError), (directory / "ballast").open("wb", buffering=0) as file:
+        while _free(directory)[1] > leave[1]:
+            number += 1
+            (directory / f"{number}").touch()
+        while _free(directory)[0] > leave[0]:
+            file.write(b"\1" * block)

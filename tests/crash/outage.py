@@ -4,7 +4,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -14,8 +14,11 @@ from unittest.mock import patch
 import pytest
 
 from registry.adapters.durable import files as durable_files
-from tests.crash.power import Event, Name, Recorder, State, names_below
+from tests.crash.power import Event, Killed, Name, Recorder, State, names_below
 from tests.crash.scenes import VERBS, Before, Scene, look
+
+_open = os.open
+"""The system's own, which nobody listens to."""
 
 
 @dataclass(slots=True)
@@ -31,7 +34,7 @@ class Holding(Recorder):
         self._hold(self.root)
 
     def _hold(self, path: Path) -> None:
-        fd = os.open(path, os.O_PATH | os.O_NOFOLLOW)
+        fd = _open(path, os.O_PATH | os.O_NOFOLLOW)
         if self.held.setdefault(os.fstat(fd).st_ino, fd) != fd:
             os.close(fd)
 
@@ -39,7 +42,8 @@ class Holding(Recorder):
         # why so spelled: a dataclass with slots is another class than the one that `super()` would look for.
         Recorder._open(self, fd, path, flags, mode, dir_fd=dir_fd)
         if flags & os.O_CREAT and (inode := os.fstat(fd).st_ino) not in self.held:
-            self.held[inode] = os.dup(fd)
+            # why not dup: that would share its lock, and hold it when the process is dead.
+            self.held[inode] = _open(f"/proc/self/fd/{fd}", os.O_PATH)
 
     def _mkdir(self, done: None, path: Any, mode: int = 0o777) -> None:
         Recorder._mkdir(self, done, path, mode)
@@ -68,20 +72,29 @@ class Recorded:
             os.close(fd)
 
 
-def record(scene: Scene) -> Recorded:
-    """Do the verb in this process, while every call is noted."""
+def record(scene: Scene, *, dies_at: int | None = None) -> Recorded:
+    """Do the verb in this process, while every call is noted; first die at a call, if that is said."""
     recorder, before = Holding(scene.parent), look(scene)
     recorder.hold_all()
     names, root = names_below(scene.parent), scene.parent.stat().st_ino
-    durable_files._made.clear()  # why: it is about this process, which is none of the verb's
-    with _as_typed(scene), recorder.recording():
-        _do()
+    if dies_at is not None:
+        recorder.dies_at = dies_at
+        with suppress(Killed):
+            _live(scene, recorder)
+        recorder.dies_at = None
+    _live(scene, recorder)
     recorder.told()
     return Recorded(scene.verb, root, names, recorder.events, recorder.held, before)
 
 
+def _live(scene: Scene, recorder: Holding) -> None:
+    durable_files._made.clear()  # why: it is about this process, which is none of the verb's
+    with _as_typed(scene) as said, recorder.recording():
+        _do(said)
+
+
 @contextmanager
-def _as_typed(scene: Scene) -> Iterator[None]:
+def _as_typed(scene: Scene) -> Iterator[StringIO]:
     here = Path.cwd()
     os.chdir(scene.project.root)
     words = ["registry", *VERBS[scene.verb]]
@@ -90,35 +103,40 @@ def _as_typed(scene: Scene) -> Iterator[None]:
             patch.dict(os.environ, scene.project.environment, clear=True),
             patch.object(sys, "argv", words),
             redirect_stdout(StringIO()),
-            redirect_stderr(StringIO()),
+            redirect_stderr(said := StringIO()),
         ):
-            yield
+            yield said
     finally:
         os.chdir(here)
 
 
-def _do() -> None:
+def _do(said: StringIO) -> None:
     from registry.cli import main
 
     with pytest.raises(SystemExit) as ended:
         main()
-    assert not ended.value.code
+    assert not ended.value.code, said.getvalue()
 
 
 def restore(done: Recorded, state: State, place: Path) -> Scene:
     """Make the disk as `state` has it, at `place`; what is torn has lost its second half."""
-    names, torn, _ = state
+    names, torn, _, modes = state
     below: dict[int, list[tuple[str, int]]] = {}
     for (directory, name), inode in names.items():
         below.setdefault(directory, []).append((name, inode))
-    _make(place, done.root, below, done.held, torn)
+    held = {inode: (fd, modes.get(inode)) for inode, fd in done.held.items()}
+    _make(place, done.root, below, held, torn)
     return Scene(done.verb, place)
 
 
 def _make(
-    path: Path, inode: int, below: dict[int, list[tuple[str, int]]], held: dict[int, int], torn: set[int]
+    path: Path,
+    inode: int,
+    below: dict[int, list[tuple[str, int]]],
+    held: dict[int, tuple[int, int | None]],
+    torn: set[int],
 ) -> None:
-    fd = held[inode]
+    fd, mode = held[inode]
     found = os.fstat(fd)
     if stat.S_ISLNK(found.st_mode):
         path.symlink_to(os.readlink("", dir_fd=fd))
@@ -126,9 +144,9 @@ def _make(
         path.mkdir(parents=True)
         for name, child in below.get(inode, []):
             _make(path / name, child, below, held, torn)
-        path.chmod(found.st_mode & 0o7777)
+        path.chmod((mode or found.st_mode) & 0o7777)
     else:
         data = Path(f"/proc/self/fd/{fd}").read_bytes()
         path.write_bytes(data[: len(data) // 2] if inode in torn else data)
-        path.chmod(found.st_mode & 0o7777)
+        path.chmod((mode or found.st_mode) & 0o7777)
         os.utime(path, ns=(found.st_mtime_ns, found.st_mtime_ns))

@@ -2,7 +2,8 @@
 
 A file's bytes are whole only after an fsync of the file; before it they may be torn. A name that was given or taken is
 certain only after an fsync of its directory; before it any of the changes may be there and any other not. A rename
-between directories is one change, and an fsync of either makes it certain. This is weaker than what any one file system
+between directories is one change, and an fsync of either makes it certain. A mode is as it was until its inode is
+fsynced. This is weaker than what any one file system
 does, so what survives it survives them all.
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-CALLS = ("open", "write", "fsync", "link", "symlink", "rename", "unlink", "rmdir", "mkdir")
+CALLS = ("open", "write", "fsync", "link", "symlink", "rename", "unlink", "rmdir", "mkdir", "chmod", "fchmod")
 """The calls of `os` that are listened to."""
 
 Name = tuple[int, str]
@@ -45,13 +46,26 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Moded:
+    """An inode that had this mode before."""
+
+    inode: int
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """The caller was told that it is done."""
 
 
-Event = Names | Synced | Written | Told
-State = tuple[dict[Name, int], set[int], bool]
-"""The names, the torn inodes, and whether the caller was told."""
+Event = Names | Synced | Written | Moded | Told
+State = tuple[dict[Name, int], set[int], bool, dict[int, int]]
+"""The names, the torn inodes, whether the caller was told, and modes that are as they were before."""
+
+
+class Killed(BaseException):
+    """The process is dead: none of its calls does anything any more."""
+
 
 Found = str | None
 """What lies at a path after a power cut: `whole`, `torn`, or None."""
@@ -63,6 +77,8 @@ class Recorder:
 
     root: Path
     events: list[Event] = field(default_factory=list)
+    dies_at: int | None = None
+    """After so many events every call is the last one."""
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -79,8 +95,11 @@ class Recorder:
         real, note = getattr(os, call), getattr(self, f"_{call}")
 
         def wrapped(*words: Any, **parts: Any) -> Any:
+            if self.dies_at is not None and len(self.events) >= self.dies_at:
+                raise Killed
+            before = _stat(words[0]).st_mode if call in ("chmod", "fchmod") else None
             done = real(*words, **parts)
-            note(done, *words, **parts)
+            note(done if before is None else before, *words, **parts)
             return done
 
         return wrapped
@@ -123,6 +142,11 @@ class Recorder:
         inode = os.stat(new, dir_fd=dst_dir_fd, follow_symlinks=False).st_ino
         self.events.append(Names(((self._name(new, dst_dir_fd), inode), (self._name(old, src_dir_fd), None))))
 
+    def _chmod(self, before: int, path: Any, *more: Any, **parts: Any) -> None:
+        self.events.append(Moded(_stat(path).st_ino, before))
+
+    _fchmod = _chmod
+
     def _unlink(self, _: None, path: Any, *, dir_fd: int | None = None) -> None:
         self.events.append(Names(((self._name(path, dir_fd), None),)))
 
@@ -131,6 +155,10 @@ class Recorder:
 
     def _mkdir(self, _: None, path: Any, mode: int = 0o777) -> None:
         self.events.append(Names(((self._name(path, None), Path(path).stat().st_ino),)))
+
+
+def _stat(place: Any) -> os.stat_result:
+    return os.fstat(place) if isinstance(place, int) else Path(place).stat()
 
 
 def states(events: Sequence[Event], before: dict[Name, int]) -> Iterator[State]:
@@ -146,9 +174,12 @@ def states(events: Sequence[Event], before: dict[Name, int]) -> Iterator[State]:
             yield _state_of(past, before, kept | certain)
 
 
-def drawn_state(events: Sequence[Event], before: dict[Name, int], draw: random.Random) -> State:
-    """One of those states: a third have none of the changes that are not certain, a third all, the others some."""
-    past = events[: draw.randrange(len(events) + 1)]
+def drawn_state(events: Sequence[Event], before: dict[Name, int], draw: random.Random, *, least: int = 0) -> State:
+    """One of those states: a third have none of the changes that are not certain, a third all, the others some.
+
+    No cut comes before `least` events.
+    """
+    past = events[: draw.randrange(least, len(events) + 1)]
     certain, unsure = _sorted_out(past)
     chance = draw.choice((0.0, 1.0, draw.random()))
     return _state_of(past, before, {at for at in unsure if draw.random() < chance} | certain)
@@ -167,12 +198,16 @@ def _state_of(past: Sequence[Event], before: dict[Name, int], kept: set[int]) ->
         for at, event in enumerate(past)
         if isinstance(event, Written) and not _is_synced(past[at:], event.inode)
     }
-    return names, torn, any(isinstance(event, Told) for event in past)
+    modes: dict[int, int] = {}
+    for at, event in enumerate(past):
+        if isinstance(event, Moded) and not _is_synced(past[at:], event.inode):
+            modes.setdefault(event.inode, event.before)
+    return names, torn, any(isinstance(event, Told) for event in past), modes
 
 
 def look(root: int, path: str, state: State) -> Found:
     """What lies at `path` below the directory with the inode `root`."""
-    names, torn, _ = state
+    names, torn, *_ = state
     inode: int | None = root
     for step in path.split("/"):
         inode = names.get((inode, step)) if inode is not None else None

@@ -77,7 +77,7 @@ class Project:
         self.git("commit", "-q", "--allow-empty", "-m", "as it is")
 
 
-def make_project(parent: Path, *, place: Path | None = None, wide: int = 64) -> Project:
+def make_project(parent: Path, *, place: Path | None = None, wide: int = 64, is_founded: bool = True) -> Project:
     """Make a project below `parent`; its store is in `place`, or inside it. A base has 8 · `wide`² bytes and more."""
     project = Project(parent / "project", place or parent / "project" / ".registry")
     for name in ("one", "two"):
@@ -95,7 +95,8 @@ def make_project(parent: Path, *, place: Path | None = None, wide: int = 64) -> 
         (project.root / ".registry").symlink_to(place)
         _write(project.root, {".gitignore": b".registry\n"})
     project.run("key", "new")
-    project.run("init")
+    if is_founded:
+        project.run("init")
     project.commit()
     return project
 

@@ -21,18 +21,19 @@ CLASSES: dict[str, str] = {
     "list": "getdents64",
     "stat": "newfstatat,fstat,lstat,stat,statx",
     "write": "write,pwrite64",
-    "sync": "fsync,fdatasync",
+    "sync": "fsync,fdatasync,syncfs",
     "link": "link,linkat,symlink,symlinkat",
     "rename": "rename,renameat,renameat2",
     "unlink": "unlink,unlinkat,rmdir",
     "mkdir": "mkdir,mkdirat",
     "mode": "fchmod,chmod,fchmodat,utimensat",
     "lock": "flock",
+    "close": "close",
 }
 """Calls of the system by what they do."""
 
-MUTATING = ("write", "sync", "link", "rename", "unlink", "mkdir", "mode")
-ERRORS = ("EIO", "ENOSPC", "EINTR")
+MUTATING = ("write", "sync", "link", "rename", "unlink", "mkdir", "mode", "close")
+ERRORS = ("EIO", "ENOSPC", "EDQUOT", "EINTR")
 WHY_NOT = (
     None
     if shutil.which("strace") and os.geteuid() == 0

@@ -18,18 +18,20 @@ from registry.adapters.durable.files import (
     move_all,
     point,
     put_if_absent,
+    refuse,
     remove_all,
     replace,
     seal,
     settle,
     write_new,
 )
-from registry.adapters.durable.locking import Busy, CannotLock, held_alone, held_with_others
+from registry.adapters.durable.locking import NO_LOCKS, Busy, CannotLock, held_alone, held_with_others
 from registry.adapters.durable.sinks import PIECE_BYTES
 from registry.adapters.durable.syncing import DiskFull, WriteFailed, explained, folder, sync, sync_folders
 from registry.adapters.durable.temporary import Temporary, create, living, strays, sweep, temporary
 
 __all__ = [
+    "NO_LOCKS",
     "PIECE_BYTES",
     "Busy",
     "CannotLock",
@@ -55,6 +57,7 @@ __all__ = [
     "pour",
     "put_if_absent",
     "read_plain",
+    "refuse",
     "remove_all",
     "replace",
     "seal",

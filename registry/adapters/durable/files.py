@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from registry.adapters.durable.copying import Written, pour
 from registry.adapters.durable.sinks import Cached
@@ -81,8 +81,8 @@ def write_new(path: Path, content: BinaryIO, *, mode: int = 0o444) -> Written:
 def make_directory(path: Path, *, mode: int = 0o777) -> None:
     """Make `path` and what is missing above it, durably; a directory that is there stays as it is.
 
-    One that is there may have been made by somebody who was killed before its name was durable. So a process that meets
-    it first makes its name durable, and those of the directories above it that may be ours.
+    One that is there may have been made by somebody who was killed before its name was durable, by another user too. So
+    a process that meets it first makes its name durable, and those of the directories above it on the same disk.
 
     Raises:
         WriteFailed: The system would not do it, or something else has that name.
@@ -114,23 +114,32 @@ def confirm(path: Path) -> None:
 
 
 def _confirm_above(path: Path) -> None:
-    """Make the names of `path` and of the directories above it durable, up to where they are somebody else's."""
+    """Make the names of `path` and of the directories above it durable, up to where the disk is mounted."""
     for place in (path, *path.parents):
         found = place.stat()
         key = (found.st_dev, found.st_ino)
-        if key in _made or place.is_mount() or found.st_uid != os.geteuid():
+        if key in _made or place.is_mount():
             return
         try:
             confirm(place)
         except PermissionError:
-            return  # why: what we may not even read we did not make.
+            return  # why: what we may not even read cannot be made durable by us, and was not made by our kind.
         _made.add(key)
 
 
+def refuse(error: OSError) -> NoReturn:
+    """Raise what `os.walk` would pass over: a directory that cannot be listed, as if nothing were in it."""
+    raise error
+
+
 def settle(path: Path) -> None:
-    """Make every name below the directory `path` durable; its files must be durable already."""
+    """Make every name below the directory `path` durable; its files must be durable already.
+
+    Raises:
+        WriteFailed: The system would not do it, or not say what is below.
+    """
     with explained(path):
-        for place, _, _ in os.walk(path, topdown=False):
+        for place, _, _ in os.walk(path, topdown=False, onerror=refuse):
             with folder(Path(place)) as directory:
                 sync(directory)
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from registry.adapters.durable.syncing import explained
 from registry.errors import ConflictError, RegistryError
 
-NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS})
-_LOCK = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# why EBADF: over NFS, what is open for reading alone cannot be locked alone.
+NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EBADF})
+_PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NOT_TO_WRITE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _POLL_S = 0.02
 
 
@@ -69,11 +71,21 @@ def _claimed(fd: int, path: Path) -> bool:
     return True
 
 
+def open_to_lock(path: Path, flags: int = 0) -> int:
+    """Open the file `path` so that its lock can be taken: for writing too where we may, since NFS asks for that."""
+    try:
+        return os.open(path, os.O_RDWR | _PLAIN | flags, 0o666)
+    except OSError as error:
+        if error.errno not in _NOT_TO_WRITE:
+            raise
+        return os.open(path, os.O_RDONLY | _PLAIN | flags, 0o666)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
     with explained(path):
         # why its bytes do not matter: it has none; the lock is the open file, and a lock file is never removed.
-        fd = os.open(path, _LOCK, 0o666)
+        fd = open_to_lock(path, os.O_CREAT)
     try:
         yield fd
     finally:

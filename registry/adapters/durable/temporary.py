@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from registry.adapters.durable.copying import Written, clone, plain_file, pour
-from registry.adapters.durable.locking import NO_LOCKS
+from registry.adapters.durable.locking import NO_LOCKS, open_to_lock
 from registry.adapters.durable.sinks import Direct, write_all
 from registry.adapters.durable.syncing import sync
 
@@ -71,9 +71,11 @@ class Temporary:
 
     def close(self) -> None:
         """Take the temporary name away, if it still stands, and close the file."""
-        with suppress(FileNotFoundError):
-            os.unlink(self.name, dir_fd=self.directory)
-        os.close(self.fd)
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(self.name, dir_fd=self.directory)
+        finally:
+            os.close(self.fd)  # why also then: while it is open it counts as being made, and nobody would sweep it.
 
 
 def create(directory: int) -> Temporary:
@@ -147,7 +149,7 @@ def _claimed(path: Path) -> Iterator[bool]:
     """Hold the temporary file `path` if its maker is gone: the system drops a dead process's locks."""
     try:
         is_old = path.lstat().st_mtime < time.time() - _OLD_S
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = open_to_lock(path)
     except OSError as error:
         # why: the one thing without a lock that we make is a symlink, and it lives for a moment.
         yield error.errno == errno.ELOOP and is_old

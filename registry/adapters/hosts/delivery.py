@@ -10,7 +10,7 @@ from pathlib import Path
 from registry.adapters import durable
 from registry.adapters.hosts.filling import Open, each, fill, make_parents
 from registry.adapters.hosts.ground import RELEASES, STAGING
-from registry.adapters.hosts.modes import is_sealed, seal, unlock
+from registry.adapters.hosts.modes import DIRECTORY, is_sealed, seal, unlock
 from registry.adapters.hosts.record import Book
 from registry.core.bundle.layout import LOCK, Lock
 from registry.core.canonical import NotCanonical
@@ -49,8 +49,8 @@ class Delivery:
     def _build(self) -> None:
         """Make the whole release in staging, then give it its name."""
         staged = self._stage(self.tree.entries)
+        staged.chmod(DIRECTORY)
         durable.settle(staged)
-        staged.chmod(0o755)
         durable.discard(self.home)
         durable.move(staged, self.home)
         self._note(self.tree.entries)
@@ -70,13 +70,15 @@ class Delivery:
         gone = {entry.path for entry in damaged}
         self.reused = [entry for entry in self.tree.entries if entry.path not in gone]
         self.mended = sorted({*self.mended, *strange, *gone})
-        if not self.mended:
-            return
-        staged = self._stage(damaged)
-        for entry in damaged:
-            self._put_back(staged, entry)
+        if self.mended:
+            staged = self._stage(damaged)
+            for entry in damaged:
+                self._put_back(staged, entry)
+            self._note(damaged)
+        # why in any case: who built or mended it may have been killed before its names were durable.
         durable.settle(self.home)
-        self._note(damaged)
+        with durable.explained(self.home):
+            durable.confirm(self.home)
 
     def _put_back(self, staged: Path, entry: Entry) -> None:
         target = self.home / entry.path
@@ -142,7 +144,7 @@ class Delivery:
     def _strange(self) -> Iterator[str]:
         """What lies in the release and is none of its files; links are never followed."""
         expected = {entry.path for entry in self.tree.entries}
-        for place, directories, files in os.walk(self.home):
+        for place, directories, files in os.walk(self.home, onerror=durable.refuse):
             links = [name for name in directories if Path(place, name).is_symlink()]
             for name in (*files, *links):
                 path = Path(place, name).relative_to(self.home).as_posix()

@@ -10,6 +10,7 @@ from pathlib import Path
 from registry.adapters import durable
 from registry.adapters.hosts.filling import Open, fill
 from registry.adapters.hosts.lease import held_alone
+from registry.adapters.hosts.modes import DIRECTORY
 from registry.adapters.hosts.record import Book
 from registry.core.tree import Tree
 from registry.errors import ConflictError
@@ -37,6 +38,9 @@ class Folder:
         """
         if self.path.is_dir() and any(self.path.iterdir()):
             self._check_same(tree)
+            with durable.explained(self.path):
+                durable.settle(self.path)  # why: who laid it out may have been killed before its names were durable.
+                durable.confirm(self.path)
             return Delivered(tree.digest, tree.digest, 0, 0, len(tree.entries), tree.size)
         durable.make_directory(self.path.parent)
         self._clean()
@@ -45,8 +49,8 @@ class Folder:
         with held_alone(staged):
             try:
                 fill(staged, tree.entries, open)
+                staged.chmod(DIRECTORY)
                 durable.settle(staged)
-                staged.chmod(0o755)
                 durable.move(staged, self.path)
             except BaseException:
                 with suppress(durable.WriteFailed):
@@ -64,7 +68,7 @@ class Folder:
     def _check_same(self, tree: Tree) -> None:
         found = {
             Path(place, name).relative_to(self.path).as_posix()
-            for place, _, names in os.walk(self.path)
+            for place, _, names in os.walk(self.path, onerror=durable.refuse)
             for name in names
         }
         book = Book(self.path)

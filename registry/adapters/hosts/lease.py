@@ -19,9 +19,15 @@ def claim(fd: int) -> bool:
 
 @contextmanager
 def held_alone(path: Path) -> Iterator[bool]:
-    """Hold the directory `path` alone meanwhile; False if somebody has a lease on it."""
+    """Hold the directory `path` alone meanwhile; False if somebody has a lease on it, or may have."""
     if path.is_symlink() or not path.is_dir():
         yield True  # why: litter that is no directory cannot be leased.
         return
     with durable.folder(path) as fd:
-        yield claim(fd)
+        try:
+            is_free = claim(fd)
+        except OSError as error:
+            if error.errno not in durable.NO_LOCKS:
+                raise
+            is_free = False  # why: NFS locks no directory alone, so nobody can be asked.
+        yield is_free

@@ -56,9 +56,10 @@ def unlock(root: Path) -> list[str]:
     changed = _unlock_one(root)
     found = ["."] if changed else []
     # why from the top: a directory that nobody may read is opened before the walk comes to it.
-    for place, directories, _ in os.walk(root):
-        paths = [Path(place, name) for name in directories]
-        found += [path.relative_to(root).as_posix() for path in paths if _unlock_one(path)]
+    with durable.explained(root):
+        for place, directories, _ in os.walk(root, onerror=durable.refuse):
+            paths = [Path(place, name) for name in directories]
+            found += [path.relative_to(root).as_posix() for path in paths if _unlock_one(path)]
     return found
 
 

@@ -131,6 +131,15 @@ class DirectoryStore:
         for digest in digests:
             durable.seal(self.root / place_of(digest))
 
+    def confirm(self) -> None:
+        """Make the name of every blob durable, before all are called whole: who showed one may have been killed then.
+
+        Raises:
+            WriteFailed: The system would not do it.
+        """
+        if (self.root / "blobs").is_dir():
+            durable.settle(self.root / "blobs")
+
     @contextmanager
     def _intake(self) -> Iterator[Intake]:
         """Open the way in, making what is missing and clearing away what crashes left."""
@@ -171,7 +180,7 @@ class DirectoryStore:
 
     def _places(self) -> Iterator[str]:
         """The relative POSIX path of each thing below `blobs`, directories left out; a link to one is a thing."""
-        for place, directories, names in os.walk(self.root / "blobs"):
+        for place, directories, names in os.walk(self.root / "blobs", onerror=_refuse):
             inside = Path(place).relative_to(self.root).as_posix()
             links = [name for name in directories if Path(place, name).is_symlink()]
             yield from (f"{inside}/{name}" for name in (*names, *links))
@@ -189,6 +198,12 @@ def _take_all(intake: Intake, files: Sequence[OpenFile]) -> list[Taken]:
             with ThreadPoolExecutor(min(at_once, len(some))) as threads:
                 taken += chain.from_iterable(threads.map(lambda group: list(map(intake.take, group)), some))
     return taken
+
+
+def _refuse(error: OSError) -> None:
+    """Tell of a directory that cannot be listed: what lies in it would seem not to be there, or never be checked."""
+    if not isinstance(error, FileNotFoundError):
+        raise Unreadable(f"{error.filename} could not be listed", why=error.strerror or str(error)) from error
 
 
 def _no_file(digest: Digest) -> DigestMismatch:
