@@ -113,6 +113,9 @@ class BucketStore:
     def seal(self, digests: Iterable[Digest]) -> None:
         """Let nobody write to these blobs any more: in a bucket that is a matter of its permissions."""
 
+    def confirm(self) -> None:
+        """Make the name of every blob durable: in a bucket it is with its bytes."""
+
     def _listed(self) -> dict[Digest, Look]:
         found = ((digest_at(key), look) for key, look in self.bucket.listed(_BLOBS))
         return {digest: look for digest, look in found if digest}
