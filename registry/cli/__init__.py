@@ -1,11 +1,11 @@
 """The command line: parse, call one verb, show."""
 
 import atexit
-import gc
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from gc import freeze, set_threshold
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, cast
@@ -110,8 +110,8 @@ def main() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # why: a command makes few cycles, and then ends. To look for them while libraries are imported, and once more when
     # Python leaves, is a sixth of `registry status`.
-    gc.set_threshold(200_000)
-    atexit.register(gc.freeze)
+    set_threshold(200_000)
+    atexit.register(freeze)
     try:
         sys.exit(command_line(sys.argv[1:])(standalone_mode=False) or 0)
     except RegistryError as error:
