@@ -16,6 +16,9 @@ PART_BYTES = 8 * 1024 * 1024
 TIMEOUT_S = 300
 """For one span of 32 MiB or one part of 8 MiB: a line slower than 1 Mbit/s is none, and a server that drips is left."""
 
+SILENCE_S, PATIENCE_S = 20, 60
+"""A service that says nothing for so long is asked again, until it has been silent for so long; then it is left."""
+
 _MOST_PARTS = 9000
 _CHUNK_BYTES = 1024 * 1024
 _RETRIES = 5
@@ -34,12 +37,14 @@ class Look:
 class Bucket:
     """A place in a bucket; keys count from its prefix. Usable from several threads.
 
-    `steady` asks again where that cannot do harm; `once` never does, so that what it says of a conditional write is
-    about this one attempt. `checks_sha256` says that the service refuses bytes that were damaged on their way.
+    `steady` asks again where that cannot do harm; so does `brief`, for what is answered at once, and it does not wait
+    long. `once` never does, so that what it says of a conditional write is about this one attempt. `checks_sha256` says
+    that the service refuses bytes that were damaged on their way.
     """
 
     address: Address
     steady: Any
+    brief: Any
     once: Any
     checks_sha256: bool
 
@@ -49,7 +54,7 @@ class Bucket:
 
         try:
             with told(f"look at {self._named(key)}"):
-                return _look_of(obstore.head(self.steady, self.address.at(key)))
+                return _look_of(obstore.head(self.brief, self.address.at(key)))
         except FileNotFoundError:
             return None
 
@@ -59,7 +64,7 @@ class Bucket:
 
         start, offset = len(self.address.at("")), self.address.at(after) if after else None
         with told(f"list {self._named(folder)}"):
-            for page in obstore.list(self.steady, self.address.at(folder) + "/", offset=offset, chunk_size=1000):
+            for page in obstore.list(self.brief, self.address.at(folder) + "/", offset=offset, chunk_size=1000):
                 yield from ((found["path"][start:], _look_of(found)) for found in page)
 
     def read(self, key: str, most_bytes: int) -> bytes | None:
@@ -72,7 +77,7 @@ class Bucket:
 
         try:
             with told(f"read {self._named(key)}"):
-                found = obstore.get(self.steady, self.address.at(key))
+                found = obstore.get(self.brief, self.address.at(key))
                 size = found.meta["size"]
                 if size > most_bytes:
                     raise TooLong(f"{self._named(key)} is too long", why=f"{size} bytes; {most_bytes} are the most")
@@ -180,15 +185,18 @@ def open_bucket(address: Address, environment: Mapping[str, str], *, timeout_s: 
     timeout = timedelta(seconds=timeout_s)
     plain = may_speak_plainly(address.endpoint, environment)
     client = {"allow_http": plain, "timeout": timeout, "connect_timeout": min(timeout, timedelta(seconds=10))}
+    brief = {**client, "read_timeout": min(timeout, timedelta(seconds=SILENCE_S))}
 
-    def opened(retries: int) -> Any:
-        again = {"max_retries": retries, "retry_timeout": timeout}
-        return getattr(store, kind)(address.name, config=config, client_options=client, retry_config=again, **extra)
+    def opened(retries: int, client: Mapping[str, Any] = client, again: timedelta = timeout) -> Any:
+        config_again = {"max_retries": retries, "retry_timeout": again}
+        options = {"config": config, "client_options": client, "retry_config": config_again, **extra}
+        return getattr(store, kind)(address.name, **options)
 
     extra = _profile(environment) if address.scheme == "s3" else {}
     try:
         checks = address.scheme == "s3" and config["checksum_algorithm"].upper() == "SHA256"
-        return Bucket(address, opened(_RETRIES), opened(0), checks)
+        patient = min(timeout, timedelta(seconds=PATIENCE_S))
+        return Bucket(address, opened(_RETRIES), opened(_RETRIES, brief, patient), opened(0), checks)
     except (BaseError, ValueError) as error:
         raise UsageError(f"{address} cannot be opened", why=str(error).partition("\n\n")[0]) from None
 

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from registry.errors import IntegrityError, RegistryError, UsageError
 
 _CODE = re.compile(r"<Code>([^<]*)</Code>(?:\s*<Message>([^<]*)</Message>)?")
+_CAUSE = re.compile(r'(?:message|error): "([^"]+)"')
+_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+)")
+_REFUSALS = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
 _GONE = ("NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist")
 
 
@@ -42,25 +45,37 @@ def told(what: str, *, is_write: bool = False) -> Iterator[None]:
         if is_write:
             raise Uncertain(f"could not {what}", why=reason_of(error)) from None
         raise
-    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-        mend = "see which permissions this needs in docs/remotes.md, and which credentials the environment gives"
-        raise Forbidden(f"may not {what}", why=reason_of(error), mend=mend) from None
     except exceptions.AlreadyExistsError:
         raise
     except exceptions.BaseError as error:
         _refuse_absent_bucket(what, error)
+        why = reason_of(error)
+        # why also by its code: of a list, obstore says only that it failed.
+        if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError) or _is_refusal(why):
+            mend = "see which permissions this needs in docs/remotes.md, and which credentials the environment gives"
+            raise Forbidden(f"may not {what}", why=why, mend=mend) from None
         kind = Uncertain if is_write else BucketFault
-        mend = "check the endpoint, the network and the credentials, and run the same command again"
-        raise kind(f"could not {what}", why=reason_of(error), mend=mend) from None
+        mend = "check the endpoint, the region and the network, and run the same command again"
+        raise kind(f"could not {what}", why=why, mend=mend) from None
 
 
 def reason_of(error: Exception) -> str:
-    """The service's own words in an error of obstore, which are somewhere in a page of Rust."""
+    """The service's own words in an error of obstore, which are somewhere in a page of Rust; or the system's."""
     text = str(error)
     if found := _CODE.search(text):
         return ": ".join(part.strip() for part in found.groups() if part)
-    first = text.partition("\n\nDebug source")[0].strip()
-    return " ".join(first.rpartition(" - ")[2].split())[:300].rstrip(": ") or type(error).__name__
+    first, _, source = text.partition("\n\nDebug source")
+    if causes := _CAUSE.findall(source):
+        return str(causes[-1])
+    if found := _CERTIFICATE.search(source):
+        return f"its certificate is not to be trusted: {found[1]}"
+    if "TimedOut" in source:
+        return "there was no answer in time"
+    return " ".join(first.strip().rpartition(" - ")[2].split())[:300].rstrip(": ") or type(error).__name__
+
+
+def _is_refusal(why: str) -> bool:
+    return why.partition(":")[0] in _REFUSALS
 
 
 def _refuse_absent_bucket(what: str, error: Exception) -> None:
