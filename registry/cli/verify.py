@@ -1,5 +1,6 @@
 """`registry verify`: is everything still as it was written?"""
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,10 +10,10 @@ from registry.cli.output import Json, data, document, size, talk
 from registry.cli.project import project, start
 from registry.cli.sign import Directory, Key, ModelSignature, check_model
 from registry.core.visible import visible
-from registry.errors import IntegrityError, UsageError
+from registry.errors import IntegrityError, RegistryError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from registry.core.health import Fault, Health, Report
 
@@ -67,13 +68,14 @@ def verify_command(
     if remote is not None and quarantine:
         raise UsageError("a copy elsewhere is only looked at", mend="run `registry verify --quarantine` there")
     registry = project(context)
-    report = registry.verify(quick=quick, subset=subset, remote=remote, start=start(context))
+    with _unchecked():
+        report = registry.verify(quick=quick, subset=subset, remote=remote, start=start(context))
     for place in registry.quarantine(report) if quarantine else ():
         talk(f"moved to {place}")
     if as_json:
         data(document("registry.verified/1", report))
     else:
-        show_report(report)
+        show_report(report, remote)
     raise typer.Exit(EXITS[report.health])
 
 
@@ -86,12 +88,14 @@ def show_faults(faults: "Sequence[Fault]") -> None:
             data(f"  harms: {', '.join(fault.harms)}")
 
 
-def show_report(report: "Report") -> None:
+def show_report(report: "Report", remote: str | None = None) -> None:
     """Tell each fault, then what was looked at, then the one word for all of it."""
     show_faults(report.faults)
     if report.breach:
         where = f"after entry {report.entries - 1}" if report.entries else "before its first entry"
         data(f"ledger broken {where}\n{report.breach}")
+    if report.unread:
+        data(f"ledger read up to entry {report.entries - 1}, and no further\n{report.unread}")
     for stray in report.strays:
         talk(f"stray     {visible(stray)}: no blob; harmless, what a crash left is cleared by the next writer")
     read = "looked at" if report.level == "quick" else "hashed"
@@ -100,19 +104,37 @@ def show_report(report: "Report") -> None:
     data(f"store     {report.blobs} blobs {read}, {size(report.size)}; {len(report.spare)} needed by no entry{gone}")
     if report.unchecked:
         data(f"UNCHECKED {report.unchecked} blobs are there and have their size, but their bytes were not read")
-    data(_verdict(report))
+    data(_verdict(report, remote))
 
 
-def _verdict(report: "Report") -> str:
+def _verdict(report: "Report", remote: str | None) -> str:
     if report.is_clean:
         return "no fault found in what was checked" if report.unchecked else "clean"
-    ledger = ", ledger broken" if report.breach else ""
-    return f"NOT CLEAN, {report.health}: {len(report.faults)} faults{ledger}\n  mend: {MENDS[report.health]}"
+    ledger = ", ledger broken" if report.breach else ", ledger not read" if report.unread else ""
+    mend = MENDS[report.health]
+    if remote is not None and report.health in ("repairable", "data-loss"):
+        mend = (
+            f"run `registry push {visible(remote)}` where the blobs are whole, or `registry repair` where that copy is"
+        )
+    faults = "1 fault" if len(report.faults) == 1 else f"{len(report.faults)} faults"
+    return f"NOT CLEAN, {report.health}: {faults}{ledger}\n  mend: {mend}"
+
+
+@contextmanager
+def _unchecked() -> "Iterator[None]":
+    """Let whatever cannot be read or reached exit as what could not be checked."""
+    try:
+        yield
+    except RegistryError as error:
+        if error.exit_code == RegistryError.exit_code:
+            error.exit_code = EXITS["could-not-check"]
+        raise
 
 
 def _verify_ledger(context: typer.Context, as_json: bool) -> None:
     try:
-        found = project(context).audit()
+        with _unchecked():
+            found = project(context).audit()
     except IntegrityError as error:
         error.exit_code = EXITS["tampering"]
         raise

@@ -58,8 +58,9 @@ class Report:
     """What `verify` found.
 
     `blobs`, `size` bytes, were hashed (or only looked at, if the level is `quick`); `unchecked` blobs were not hashed.
-    `breach` is how the ledger is broken, if it is. `collected` blobs that an entry names were deleted on purpose.
-    `spare` blobs are sound and needed by no entry, `strays` are no blobs; both harm nobody.
+    `breach` is how the ledger is broken, if it is, and `unread` what kept its end from being read, if anything did.
+    `collected` blobs that an entry names were deleted on purpose. `spare` blobs are sound and needed by no entry,
+    `strays` are no blobs; both harm nobody.
     """
 
     health: Health
@@ -73,6 +74,7 @@ class Report:
     collected: int
     spare: tuple[Digest, ...]
     strays: tuple[str, ...]
+    unread: str | None = None
 
     @property
     def is_clean(self) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from registry.core.digest import Digest, hashed, short
 from registry.core.health import Fault, Health, Kind, Level, Report, health_of, worst
@@ -16,6 +16,9 @@ from registry.core.store import Missing, Premises
 from registry.errors import IntegrityError, RegistryError, UsageError
 from registry.ports import LedgerFile, Store
 from registry.verbs.walk import Walk
+
+_CHUNK = 1024
+"""Entries that are read at a time where not all can be."""
 
 
 def verify(
@@ -84,7 +87,7 @@ class _Check:
 
     def run(self, ledger: LedgerFile, genesis: Digest) -> Report:
         """Walk from the ledger to every blob, look or read, and report."""
-        links, breach = _links(ledger, genesis)
+        links, breach, unread = _links(ledger, genesis)
         present = set(self.store.digests())  # why after: blobs come before the entries that name them
         walk = Walk(self.store)
         self._name_all(links, walk, present)
@@ -94,7 +97,8 @@ class _Check:
         trashed = self.premises.trashed & self.names.keys() - present
         excused = self._excused(links, walk, trashed)
         faults = (*self._faults(excused), *self._outside(trashed - excused))
-        return self._report(len(links), breach, faults=faults, collected=len(excused - trashed), present=present)
+        report = self._report(len(links), breach, faults=faults, collected=len(excused - trashed), present=present)
+        return replace(report, unread=unread, health=worst({report.health, "could-not-check"})) if unread else report
 
     def _name_all(self, links: Sequence[Link], walk: Walk, present: Collection[Digest]) -> None:
         """Name everything that any entry needs."""
@@ -200,20 +204,48 @@ def _of_walk(walk: Walk) -> dict[Digest, _Seen]:
     return {**seen, **{digest: _fault_of(error) for digest, error in walk.faults.items()}}
 
 
-def _links(ledger: LedgerFile, genesis: Digest) -> tuple[list[Link], str | None]:
-    """The entries that can be believed, and what is wrong with the next one, or with the checkpoint."""
+def _links(ledger: LedgerFile, genesis: Digest) -> tuple[list[Link], str | None, str | None]:
+    """The entries that can be believed; what is wrong with what comes next; and what kept that from being read."""
     links: list[Link] = []
     try:
         note = ledger.checkpoint()  # why first: what it says was written before it
         chain = Chain(genesis, wanted=sizes_of(note))
-        for data in ledger.read():
+        for data in _entries(ledger):
             links.append(chain.extend(data))  # noqa: PERF401 - those before a breach must stay
         _ = chain.now
         if note is not None:
             check_head(note, chain)
+    except IntegrityError as error:
+        return links, str(error), None
     except RegistryError as error:
-        return links, str(error)
-    return links, None
+        return links, None, str(error)
+    return links, None, None
+
+
+def _entries(ledger: LedgerFile) -> Iterator[bytes]:
+    """Every entry; where one cannot be had, those before it, and then the fault."""
+    try:
+        entries = ledger.read()
+    except RegistryError as error:
+        yield from _entries_before(ledger, error)
+    else:
+        yield from entries
+
+
+def _entries_before(ledger: LedgerFile, fault: RegistryError) -> Iterator[bytes]:
+    start, count = 0, _CHUNK
+    while True:
+        try:
+            entries = ledger.read(start, start + count)
+        except RegistryError:
+            if count == 1:
+                raise
+            count = 1
+            continue
+        yield from entries
+        start += len(entries)
+        if len(entries) < count:
+            raise fault
 
 
 def _fault_of(error: RegistryError) -> _Seen:

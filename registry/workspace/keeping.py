@@ -40,7 +40,7 @@ class Keeping(Replicating):
         from registry.core.sample import parse_sample
         from registry.verbs.verify import glance, verify
 
-        where = self.where if remote is None else self.there(remote, start)
+        where = self.where if remote is None else self.copy_at(remote, start)
         store = open_store(where, self.cache, self.environment)
         ledger = self.ledger if remote is None else open_ledger(where, self.environment)
         premises, genesis = store.premises(), self.settings.genesis
@@ -117,11 +117,9 @@ class Keeping(Replicating):
         """What may have copies at `place`: a store of any kind, or a directory of files."""
         from registry.adapters.stores.copies import FromStore, Pile
 
-        where = self.there(place, start)
+        where = self.copy_at(place, start)
         if not isinstance(where, Path) or (where / "blobs" / "sha256").is_dir():
             return FromStore(open_store(where, self.cache, self.environment))
-        if not where.is_dir():
-            raise UsageError(f"{where} is no directory", mend="name a store, a host, a bundle, a DVC cache or a remote")
         return Pile(where)
 
     def _collecting(self, keep: int | None, grace_days: int | None) -> dict[str, Any]:

@@ -55,9 +55,7 @@ class Replicating(Place):
         """Bring what `remote` has here: everything, or the models `refs`; and the ledger's entries. As `push`."""
         from registry.verbs.fetch import fetch
 
-        there = self.there(remote, start)
-        if isinstance(there, Path) and not there.is_dir():
-            raise UnknownRemote(f"there is nothing at {there}", mend="name a directory that is there")
+        there = self.copy_at(remote, start)
         if isinstance(self.where, Path):
             hidden(self.where)
         genesis = self.settings.genesis
@@ -73,11 +71,18 @@ class Replicating(Place):
         store = leased(open_store(where, self.cache, self.environment))
         return Side(store, ledger or open_ledger(where, self.environment))
 
+    def copy_at(self, remote: str, start: Path | None) -> Where:
+        """The place that `remote` means, which is not empty; raises as `there`, and `UnknownRemote` if it is."""
+        there = self.there(remote, start)
+        if isinstance(there, Path) and not there.is_dir():
+            raise UnknownRemote(f"there is nothing at {there}", mend="name a directory that is there")
+        return there
+
     def there(self, remote: str, start: Path | None) -> Where:
         """The place that `remote` means: the name of a remote, the URL of a bucket, or a directory seen from `start`.
 
         Raises:
-            UnknownRemote: It is none of these.
+            UnknownRemote: It is none of these, or a file.
             UsageError: It is where this registry is.
         """
         base = start or self.root
@@ -92,6 +97,8 @@ class Replicating(Place):
         if isinstance(found, Path) and (found / SETTINGS).is_file():
             # why: who names another clone of the project means what it keeps, not the project itself.
             found = find_place(read_settings(found / SETTINGS).place, found, self.environment)
+        if isinstance(found, Path) and found.exists() and not found.is_dir():
+            raise UnknownRemote(f"{found} is no directory", mend="name a directory, or the URL of a bucket")
         if _is_same(found, self.where):
             raise UsageError(f"{remote} is where this registry is", mend="name another place")
         return found

@@ -22,6 +22,7 @@ from registry.core.tree import Tree
 from registry.errors import UsageError
 from registry.verbs.verify import glance, verify
 from tests.cli.scene import Scene
+from tests.remote.service import KEYS, free_port
 from tests.store.test_verify import House
 
 DIGESTS = st.binary().map(digest_of)
@@ -194,13 +195,23 @@ def test_the_levels_as_they_are_typed(pinned: Scene) -> None:
     assert "UNCHECKED" in pinned.done("verify", "--quick")
     assert "no fault found in what was checked" in pinned.done("verify", "--read-data-subset", "1/3")
     assert "clean" == pinned.read("verify")["health"]
+    pinned.done("push", "../copy")
+    assert "clean" in pinned.done("verify", "--remote", "../copy")
     for words in (["--quick", "--read-data"], ["--read-data-subset", "3/2"], ["--read-data-subset", ""]):
         pinned.done("verify", *words, code=2)
+    for place in ("../nothing", "registry.toml"):
+        assert "name a directory" in pinned.done("verify", "--remote", f"./{place}", code=2)
+    nobody = f"s3://models?endpoint=http://127.0.0.1:{free_port()}"
+    for words in ([], ["--quick"]):
+        assert "Connection refused" in pinned.done("verify", "--remote", nobody, *words, code=4, **KEYS)
     weights = (pinned.root / "models/division/adapter_model.safetensors").read_bytes()
     blob = pinned.root / ".registry" / place_of(digest_of(weights))
     blob.chmod(0o644)
     assert "registry repair" in pinned.done("verify", "--quick", code=3)
     blob.write_bytes(b"x")
+    there = pinned.root.parent / "copy" / place_of(digest_of(weights))
+    there.unlink()
+    assert "registry push ../copy" in pinned.done("verify", "--remote", "../copy", "--quick", code=5)
     found = pinned.read("verify", "--quick", code=5)
     assert ("data-loss", "quick") == (found["health"], found["level"])
     entry = pinned.root / ".registry/ledger/00000000000000000001.json"

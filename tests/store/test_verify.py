@@ -1,11 +1,12 @@
 """Verify finds every kind of damage, names it and whom it harms, and is not fooled by what was seen before."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from registry.adapters.ledgers.directory import DirectoryLedger
 from registry.adapters.ledgers.memory import MemoryLedger
 from registry.adapters.stores.directory import DirectoryStore
 from registry.adapters.stores.memory import MemoryStore
@@ -16,6 +17,7 @@ from registry.core.ledger.entry import Promote, Register
 from registry.core.manifest import Manifest
 from registry.core.store import place_of
 from registry.core.tree import Tree
+from registry.errors import RegistryError
 from registry.ports import Store
 from registry.testing.models import Parts
 from registry.verbs.verify import glance, verify
@@ -174,6 +176,43 @@ def test_a_broken_ledger_is_told_and_the_rest_is_checked_all_the_same(house: Hou
     assert "entry 2" in report.breach
     assert report.entries == 2
     assert [fault.harms for fault in report.faults] == [(house.name(0),)]
+
+
+def test_the_entries_before_one_that_is_no_entry_still_say_what_is_needed(house: House, tmp_path: Path) -> None:
+    """A directory is read whole, or as far as it goes; what the last entry alone needs is then needed by nothing."""
+    model = house.models[1]
+    house.desk.write(Register(**house.desk.common(), model="later", manifest=model.digest, pins=model.pins))
+    ledger = DirectoryLedger(tmp_path / "ledger")
+    for index, data in enumerate(house.desk.entries):
+        ledger.put_if_absent(index, data)
+    (tmp_path / "ledger" / f"{2:020d}.json").unlink()
+    _spoil(house, house.file_of(house.models[0].llm_sha.digest, "config.json"), b"")
+    report = verify(store=house.store, ledger=ledger, genesis=house.desk.genesis)
+
+    assert "entry 2 is missing" in str(report.breach)
+    assert ("tampering", 2) == (report.health, report.entries)
+    assert [(house.name(0),)] == [fault.harms for fault in report.faults]
+
+
+@dataclass(slots=True)
+class Refusing(MemoryLedger):
+    """A ledger of which the system will not read one entry."""
+
+    victim: int = 1
+
+    def read(self, start: int = 0, stop: int | None = None) -> Sequence[bytes]:
+        if start <= self.victim and (stop is None or self.victim < stop):
+            raise RegistryError("ledger entry 1 cannot be read", why="Input/output error")
+        return MemoryLedger.read(self, start, stop)
+
+
+def test_a_ledger_that_the_system_will_not_read_was_not_tampered_with(house: House) -> None:
+    """Nobody knows what it says: that is neither a break nor a clean bill, and damage is told as far as it is known."""
+    ledger = Refusing(list(house.desk.entries))
+    report = verify(store=house.store, ledger=ledger, genesis=house.desk.genesis)
+
+    assert ("could-not-check", None, 1) == (report.health, report.breach, report.entries)
+    assert "Input/output error" in str(report.unread)
 
 
 def test_another_ledger_is_told(house: House) -> None:

@@ -29,7 +29,11 @@ class MissingEntry(IntegrityError):
 
 
 class UnreadableFile(IntegrityError):
-    """An entry's file cannot be read: the disk fails, or it is no plain file, or far too long."""
+    """An entry cannot be what lies there: it is no plain file, or far too long."""
+
+
+class CannotRead(RegistryError):
+    """The system will not let us read the ledger, so nobody knows what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class DirectoryLedger:
             return None
         except OSError as error:
             mend = "remove it; the next writer who holds a head key makes another"
-            raise UnreadableFile("the ledger's checkpoint cannot be read", why=str(error), mend=mend) from None
+            raise _refused("the ledger's checkpoint", error, mend) from None
 
     def put_checkpoint(self, data: bytes) -> None:
         """Put `data` in the place of the checkpoint, durably.
@@ -99,7 +103,7 @@ class DirectoryLedger:
         except FileNotFoundError:
             return 0
         except OSError as error:
-            raise UnreadableFile(f"the ledger {self.path} cannot be read", why=error.strerror or str(error)) from None
+            raise _refused(f"the ledger {self.path}", error) from None
         known = [name for name in names if name != _CHECKPOINT and not _UNFINISHED.fullmatch(name)]
         matches = [(name, _NAME.fullmatch(name)) for name in known]
         if foreign := sorted(name for name, match in matches if match is None):
@@ -125,7 +129,7 @@ class DirectoryLedger:
         try:
             durable.confirm(self._file(0))
         except OSError as error:
-            raise UnreadableFile(f"the ledger {self.path} cannot be read", why=error.strerror or str(error)) from None
+            raise _refused(f"the ledger {self.path}", error) from None
 
     def _missing(self, index: int) -> MissingEntry:
         mend = "restore it from a backup or from another copy of the ledger"
@@ -139,11 +143,16 @@ class DirectoryLedger:
         except FileNotFoundError:
             raise self._missing(index) from None
         except OSError as error:
-            raise self._unreadable(index, error.strerror or str(error)) from None
+            mend = "restore it from a backup or from another copy of the ledger"
+            raise _refused(f"ledger entry {index}", error, mend) from None
 
-    def _unreadable(self, index: int, why: str) -> UnreadableFile:
-        mend = "restore it from a backup or from another copy of the ledger"
-        return UnreadableFile(f"ledger entry {index} cannot be read", why=why, mend=mend)
+
+def _refused(what: str, error: OSError, mend: str = "") -> UnreadableFile | CannotRead:
+    """What to raise: what the system refuses has a number; what we refuse ourselves is to be mended otherwise."""
+    if error.errno is None:
+        return UnreadableFile(f"{what} cannot be read", why=str(error), mend=mend)
+    mend = "check the disk and who may read it; nothing says that the ledger was changed"
+    return CannotRead(f"{what} cannot be read", why=error.strerror or str(error), mend=mend)
 
 
 def _read_plain(path: Path | str) -> bytes:
