@@ -14,6 +14,7 @@ from unittest.mock import patch
 import pytest
 
 from registry.adapters.durable import files as durable_files
+from registry.adapters.stores import directory as directory_store
 from tests.crash.power import Event, Killed, Name, Recorder, State, names_below
 from tests.crash.scenes import VERBS, Before, Scene, look
 
@@ -33,8 +34,8 @@ class Holding(Recorder):
             self._hold(path)
         self._hold(self.root)
 
-    def _hold(self, path: Path) -> None:
-        fd = _open(path, os.O_PATH | os.O_NOFOLLOW)
+    def _hold(self, path: Path, directory: int | None = None) -> None:
+        fd = _open(path, os.O_PATH | os.O_NOFOLLOW, dir_fd=directory)
         if self.held.setdefault(os.fstat(fd).st_ino, fd) != fd:
             os.close(fd)
 
@@ -45,9 +46,9 @@ class Holding(Recorder):
             # why not dup: that would share its lock, and hold it when the process is dead.
             self.held[inode] = _open(f"/proc/self/fd/{fd}", os.O_PATH)
 
-    def _mkdir(self, done: None, path: Any, mode: int = 0o777) -> None:
-        Recorder._mkdir(self, done, path, mode)
-        self._hold(Path(path))
+    def _mkdir(self, done: None, path: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+        Recorder._mkdir(self, done, path, mode, dir_fd=dir_fd)
+        self._hold(Path(path), dir_fd)
 
     def _symlink(self, done: None, target: Any, new: Any, *more: Any, dir_fd: int | None = None) -> None:
         Recorder._symlink(self, done, target, new, *more, dir_fd=dir_fd)
@@ -89,7 +90,7 @@ def record(scene: Scene, *, dies_at: int | None = None) -> Recorded:
 
 def _live(scene: Scene, recorder: Holding) -> None:
     durable_files._made.clear()  # why: it is about this process, which is none of the verb's
-    with _as_typed(scene) as said, recorder.recording():
+    with _as_typed(scene) as said, patch.object(directory_store, "FEW", 0), recorder.recording():
         _do(said)
 
 

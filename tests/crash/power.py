@@ -3,7 +3,7 @@
 A file's bytes are whole only after an fsync of the file; before it they may be torn. A name that was given or taken is
 certain only after an fsync of its directory; before it any of the changes may be there and any other not. A rename
 between directories is one change, and an fsync of either makes it certain. A mode is as it was until its inode is
-fsynced. This is weaker than what any one file system
+fsynced. A syncfs is an fsync of everything that was done before it. This is weaker than what any one file system
 does, so what survives it survives them all.
 """
 
@@ -16,6 +16,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+
+from registry.adapters.durable import together
 
 CALLS = ("open", "write", "fsync", "link", "symlink", "rename", "unlink", "rmdir", "mkdir", "chmod", "fchmod")
 """The calls of `os` that are listened to."""
@@ -33,9 +35,9 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """An inode that was fsynced."""
+    """An inode that was fsynced; None for all that there are."""
 
-    inode: int
+    inode: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Recorder:
     def recording(self) -> Iterator[None]:
         """Listen to the calls of `os` that change a disk."""
         wraps = {name: self._wrap(name) for name in CALLS}
-        with patch.multiple(os, **wraps):
+        with patch.multiple(os, **wraps), patch.object(together, "syncfs", self._wrap_syncfs()):
             yield
 
     def told(self) -> None:
@@ -104,10 +106,20 @@ class Recorder:
 
         return wrapped
 
+    def _wrap_syncfs(self) -> Any:
+        real = together.syncfs
+
+        def wrapped(fd: int) -> None:
+            if self.dies_at is not None and len(self.events) >= self.dies_at:
+                raise Killed
+            real(fd)
+            self.events.append(Synced(None))
+
+        return wrapped
+
     def _name(self, path: Any, directory: int | None) -> Name:
         path = Path(path)
-        place = os.fstat(directory) if directory is not None else path.parent.stat()
-        return place.st_ino, path.name
+        return os.stat(path.parent, dir_fd=directory).st_ino, path.name
 
     def _open(self, fd: int, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
         if flags & os.O_CREAT:
@@ -153,8 +165,9 @@ class Recorder:
     def _rmdir(self, _: None, path: Any, *, dir_fd: int | None = None) -> None:
         self.events.append(Names(((self._name(path, dir_fd), None),)))
 
-    def _mkdir(self, _: None, path: Any, mode: int = 0o777) -> None:
-        self.events.append(Names(((self._name(path, None), Path(path).stat().st_ino),)))
+    def _mkdir(self, _: None, path: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+        inode = os.stat(path, dir_fd=dir_fd).st_ino
+        self.events.append(Names(((self._name(path, dir_fd), inode),)))
 
 
 def _stat(place: Any) -> os.stat_result:
@@ -236,4 +249,4 @@ def _sorted_out(past: Sequence[Event]) -> tuple[set[int], list[int]]:
 
 
 def _is_synced(later: Sequence[Event], inode: int) -> bool:
-    return any(isinstance(event, Synced) and event.inode == inode for event in later)
+    return any(isinstance(event, Synced) and event.inode in (inode, None) for event in later)

@@ -1,17 +1,35 @@
 """A power cut at any moment: what was acknowledged is there, and what is there is whole."""
 
+import io
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
 
 from registry.adapters import durable
 from registry.adapters.ledgers.directory import DirectoryLedger
+from registry.adapters.stores import directory
 from registry.adapters.stores.directory import DirectoryStore
 from registry.core.digest import digest_of
 from registry.core.store import place_of
 from registry.testing.store import Offered
 from tests.crash.power import Event, Names, Recorder, Synced, look, names_below, states
+
+
+@dataclass(frozen=True)
+class Plain(Offered):
+    """A plain file."""
+
+    def open(self) -> BinaryIO:
+        """Open it."""
+        content = io.FileIO(os.memfd_create(self.path), "r+")
+        content.write(self.data)
+        content.seek(0)
+        return cast("BinaryIO", content)
+
 
 BLOB = place_of(digest_of(b"new"))
 WRITES: dict[str, tuple[str, Callable[[Path], object]]] = {
@@ -20,7 +38,14 @@ WRITES: dict[str, tuple[str, Callable[[Path], object]]] = {
     "ledger": (f"ledger/{0:020d}.json", lambda root: DirectoryLedger(root / "ledger").put_if_absent(0, b"new")),
     "put": (BLOB, lambda root: DirectoryStore(root).put(b"new")),
     "put_files": (BLOB, lambda root: DirectoryStore(root).put_files([Offered("a", b"new")])),
+    "batch": (BLOB, lambda root: DirectoryStore(root).put_files([Plain("a", b"new")])),
 }
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One small file is enough for a batch."""
+    monkeypatch.setattr(directory, "FEW", 0)
 
 
 def record(root: Path, write: Callable[[Path], object]) -> tuple[list[Event], dict[tuple[int, str], int]]:
@@ -46,7 +71,7 @@ def test_after_a_cut_it_is_whole_or_not_there_and_there_if_it_was_told(name: str
     assert seen == {(None, False), ("whole", False), ("whole", True)}
 
 
-@pytest.mark.parametrize("name", ["put", "put_files"])
+@pytest.mark.parametrize("name", ["put", "put_files", "batch"])
 def test_healing_never_loses_the_name(name: str, tmp_path: Path) -> None:
     """The damaged blob is replaced in one step: at every moment there is one blob of that name, and it is not torn."""
     path, write = WRITES[name]

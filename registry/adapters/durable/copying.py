@@ -95,6 +95,21 @@ def read_plain(path: Path) -> bytes:
         return content.read()
 
 
+def read_whole(content: BinaryIO, most_bytes: int) -> bytes:
+    """Read a stream that should have at most `most_bytes`, to its end, or to the first byte that is too many.
+
+    Raises:
+        ReadFailed: It could not be read to its end.
+    """
+    data = b""
+    try:
+        while len(data) <= most_bytes and (piece := content.read(most_bytes + 1 - len(data))):
+            data += piece
+    except OSError as error:
+        raise _failed(content, error) from error
+    return data
+
+
 def clone(source: int, target: int) -> bool:
     """Let the empty file `target` share the bytes of `source`, copied on write; False where that cannot be."""
     try:
@@ -150,7 +165,11 @@ def _fill(content: BinaryIO, view: memoryview) -> int:
             return int(readinto(view) or 0)
         data = content.read(len(view))
     except OSError as error:
-        name = getattr(content, "name", "the content")
-        raise ReadFailed(f"{name} could not be read", why=error.strerror or str(error)) from error
+        raise _failed(content, error) from error
     view[: len(data)] = data
     return len(data)
+
+
+def _failed(content: BinaryIO, error: OSError) -> ReadFailed:
+    name = getattr(content, "name", "the content")
+    return ReadFailed(f"{name} could not be read", why=error.strerror or str(error))

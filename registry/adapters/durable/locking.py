@@ -14,7 +14,7 @@ from registry.errors import ConflictError, RegistryError
 # why EBADF: over NFS, what is open for reading alone cannot be locked alone.
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EBADF})
 _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_NOT_TO_WRITE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_NOT_TO_WRITE = frozenset({errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS})
 _POLL_S = 0.02
 
 
@@ -72,7 +72,7 @@ def _claimed(fd: int, path: Path) -> bool:
 
 
 def open_to_lock(path: Path, flags: int = 0) -> int:
-    """Open the file `path` so that its lock can be taken: for writing too where we may, since NFS asks for that."""
+    """Open the file or directory `path` to lock it: for writing too where we may, since NFS asks for that."""
     try:
         return os.open(path, os.O_RDWR | _PLAIN | flags, 0o666)
     except OSError as error:

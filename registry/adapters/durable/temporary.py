@@ -24,11 +24,35 @@ _OLD_S = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Temporary:
-    """A file that is being made: `fd` is open for reading and writing, and locked while its maker lives."""
+class Draft:
+    """A file that was made, and that nobody looks for by the name that it has in the open `directory`."""
 
     directory: int
     name: str
+
+    def link(self, name: str, directory: int) -> bool:
+        """Show it as `name` below the open `directory`; False, and nothing changes, if that name is taken."""
+        try:
+            os.link(self.name, name, src_dir_fd=self.directory, dst_dir_fd=directory, follow_symlinks=False)
+        except FileExistsError:
+            # why: over a network the first try may have succeeded and only its answer been lost.
+            return os.stat(self.name, dir_fd=self.directory, follow_symlinks=False).st_nlink > 1
+        return True
+
+    def rename(self, name: str, directory: int) -> None:
+        """Show it as `name` below the open `directory`, in place of whatever had that name."""
+        os.rename(self.name, name, src_dir_fd=self.directory, dst_dir_fd=directory)
+
+    def remove(self) -> None:
+        """Take the first name away, if it still stands."""
+        with suppress(FileNotFoundError):
+            os.unlink(self.name, dir_fd=self.directory)
+
+
+@dataclass(frozen=True, slots=True)
+class Temporary(Draft):
+    """A file that is being made: `fd` is open for reading and writing, and locked while its maker lives."""
+
     fd: int
 
     def write(self, data: bytes) -> None:
@@ -56,24 +80,10 @@ class Temporary:
         os.fchmod(self.fd, mode)
         sync(self.fd)
 
-    def link(self, name: str, directory: int) -> bool:
-        """Show it as `name` in the open `directory`; False, and nothing changes, if that name is taken."""
-        try:
-            os.link(self.name, name, src_dir_fd=self.directory, dst_dir_fd=directory, follow_symlinks=False)
-        except FileExistsError:
-            # why: over a network the first try may have succeeded and only its answer been lost.
-            return os.fstat(self.fd).st_nlink > 1
-        return True
-
-    def rename(self, name: str, directory: int) -> None:
-        """Show it as `name` in the open `directory`, in place of whatever had that name."""
-        os.rename(self.name, name, src_dir_fd=self.directory, dst_dir_fd=directory)
-
     def close(self) -> None:
         """Take the temporary name away, if it still stands, and close the file."""
         try:
-            with suppress(FileNotFoundError):
-                os.unlink(self.name, dir_fd=self.directory)
+            self.remove()
         finally:
             os.close(self.fd)  # why also then: while it is open it counts as being made, and nobody would sweep it.
 
@@ -84,7 +94,7 @@ def create(directory: int) -> Temporary:
         name = new_name()
         fd = os.open(name, _NEW, 0o600, dir_fd=directory)
         # why: a sweeper may have taken it for litter between the two calls; then it is gone, so make another.
-        if _lock(fd) is not False and os.fstat(fd).st_nlink == 1:
+        if lock(fd) is not False and os.fstat(fd).st_nlink == 1:
             return Temporary(directory, name, fd)
         Temporary(directory, name, fd).close()
 
@@ -126,12 +136,22 @@ def sweep(directory: Path) -> int:
     for path in directory.glob(_NAMES):
         with _claimed(path) as is_stray, suppress(FileNotFoundError, IsADirectoryError):
             if is_stray:
-                path.unlink()
+                _remove(path)
                 removed += 1
     return removed
 
 
-def _lock(fd: int) -> bool | None:
+def _remove(path: Path) -> None:
+    """Remove a file, or a directory of files."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink()
+        return
+    for inside in path.iterdir():
+        inside.unlink()
+    path.rmdir()
+
+
+def lock(fd: int) -> bool | None:
     """Take the file's lock: True if we did, False if somebody has it, None where files cannot be locked."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -155,7 +175,7 @@ def _claimed(path: Path) -> Iterator[bool]:
         yield error.errno == errno.ELOOP and is_old
         return
     try:
-        locked = _lock(fd)
+        locked = lock(fd)
         yield is_old if locked is None else locked
     finally:
         os.close(fd)

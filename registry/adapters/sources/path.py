@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import stat
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _KINDS = {stat.S_IFLNK: "a symlink", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
 # why: this is how the system says that something of another kind, or nothing, stands there now.
 _REPLACED = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}
+_last = threading.local()
+"""What each thread has opened last."""
 _RELINK = "put the file there; for DVC: `dvc config cache.type reflink,hardlink,copy && dvc checkout --relink`"
 
 
@@ -30,26 +33,45 @@ class Unreadable(RegistryError):
     """A file or directory is there, but the system does not let us read it."""
 
 
-@dataclass(frozen=True, slots=True)
-class PathFile:
-    """A regular file below `top`, as it was seen when the directory was walked.
-
-    `folder` leads from `top` to its directory, and is one for all files there: a tree may have very many.
-    """
+@dataclass(frozen=True, slots=True, eq=False)
+class Folder:
+    """The directory that `steps` lead to from `top`, as it was met by one walk."""
 
     top: Path
-    folder: tuple[str, ...]
+    steps: tuple[str, ...]
+
+    def open(self) -> int:
+        """Its descriptor, each step without following a symlink. It stays open until this thread wants another.
+
+        A tree may have very many files, and each has the same way.
+        """
+        held = getattr(_last, "held", None)
+        if held is None or held.folder is not self:
+            _last.held = held = _Held(self, _open_below(self.top, self.steps, _DIRECTORY))
+        return held.handle
+
+
+class _Held:
+    """A directory that is open as long as this object is there."""
+
+    def __init__(self, folder: Folder, handle: int) -> None:
+        self.folder, self.handle = folder, handle
+
+    def __del__(self) -> None:
+        os.close(self.handle)
+
+
+@dataclass(frozen=True, slots=True)
+class PathFile:
+    """A regular file in `folder`, as it was seen when the directory was walked."""
+
+    folder: Folder
     name: str
     path: str
     size: int
     device: int
     inode: int
     mtime_ns: int
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        """What leads from `top` to it."""
-        return (*self.folder, self.name)
 
     @property
     def seen(self) -> tuple[int, int, int, int]:
@@ -59,12 +81,12 @@ class PathFile:
     @property
     def place(self) -> Path:
         """Where it lies."""
-        return self.top.joinpath(*self.steps)
+        return self.folder.top.joinpath(*self.folder.steps, self.name)
 
     def open(self) -> BinaryIO:
         """Open it, each step without following a symlink; raises ConflictError if it is not the file that was seen."""
         try:
-            handle = _open_below(self.top, self.steps)
+            handle = os.open(self.name, _FILE, dir_fd=self.folder.open())
         except OSError as error:
             raise failed(self.path, error, str(self.place)) from None
         if _seen(os.fstat(handle)) != self.seen:
@@ -131,7 +153,7 @@ def files_at(root: Path, location: str) -> Sequence[PathFile]:
 
 def seen_at(top: Path, steps: tuple[str, ...], path: str) -> PathFile:
     """The regular file that `steps` lead to from `top`, to be called `path`. Raises UnsafeName as `find_path`."""
-    return _file(top, steps, os.lstat(top.joinpath(*steps)), path=path)
+    return _file(Folder(top, steps[:-1]), steps[-1], os.lstat(top.joinpath(*steps)), path=path)
 
 
 def failed(path: str, error: OSError, place: str = "") -> RegistryError:
@@ -187,7 +209,7 @@ class _Walk:
         if stat.S_ISDIR(status.st_mode):
             yield from self._below(handle, self.steps[-1], ())
         else:
-            yield _file(self.top, self.steps, status, path=self.steps[-1])
+            yield _file(Folder(self.top, self.steps[:-1]), self.steps[-1], status, path=self.steps[-1])
 
     def _below(self, handle: int, name: str, inside: tuple[str, ...]) -> Iterator[PathFile]:
         try:
@@ -205,7 +227,7 @@ class _Walk:
                 seen = {child.name: child.stat(follow_symlinks=False) for child in children}
         except OSError as error:
             raise failed(self._spoken(inside), error) from None
-        folder = (*self.steps, *inside)
+        folder = Folder(self.top, (*self.steps, *inside))
         for name, status in sorted(seen.items()):
             steps = (*inside, name)
             path = "/".join(steps)
@@ -216,24 +238,23 @@ class _Walk:
             if stat.S_ISDIR(status.st_mode):
                 yield from self._below(handle, name, steps)
             else:
-                yield _file(self.top, (*self.steps, *steps), status, path=path, folder=folder)
+                yield _file(folder, name, status, path=path)
 
     def _spoken(self, inside: tuple[str, ...]) -> str:
         """A directory of the location, as people write it."""
         return "/".join((self.location.rstrip("/"), *inside))
 
 
-def _file(
-    top: Path, steps: tuple[str, ...], status: os.stat_result, *, path: str, folder: tuple[str, ...] | None = None
-) -> PathFile:
-    """The file that `steps` lead to, called `path`; `folder` is all of `steps` but the last, where it is shared."""
+def _file(folder: Folder, name: str, status: os.stat_result, *, path: str) -> PathFile:
+    """The file `name` in `folder`, called `path`."""
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a device")
         mend = _RELINK if stat.S_ISLNK(status.st_mode) else ""
-        raise UnsafeName(f"{'/'.join(steps)!r} is {kind}", why="only regular files are pinned", mend=mend)
+        raise UnsafeName(
+            f"{'/'.join((*folder.steps, name))!r} is {kind}", why="only regular files are pinned", mend=mend
+        )
     device, inode, size, mtime_ns = _seen(status)
-    above = steps[:-1] if folder is None else folder
-    return PathFile(top, above, steps[-1], path, size, device, inode, mtime_ns)
+    return PathFile(folder, name, path, size, device, inode, mtime_ns)
 
 
 def _open_below(top: Path, steps: tuple[str, ...], flags: int = _FILE) -> int:

@@ -2,17 +2,17 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from registry.adapters import durable
 from registry.adapters.stores.attic import Attic
-from registry.adapters.stores.intake import Intake, Taken
+from registry.adapters.stores.intake import BLOBS, Intake, Taken
 from registry.adapters.stores.seen import Seen
 from registry.core.digest import Digest, DigestMismatch, check, digest_of
 from registry.core.store import Premises, digest_at, missing, place_of
@@ -24,13 +24,23 @@ _LARGE_AT_ONCE = min(max(os.cpu_count() or 1, 2), 16)
 """Files of more than one piece in flight: a core each, and no more than their buffers may take of the memory."""
 
 _SMALL_AT_ONCE = 4
-"""Small files in flight: while some wait for their fsyncs, another is read. More only fight for the interpreter."""
+"""Small files in flight, each with an fsync of its own. More only fight for the interpreter."""
 
-_GROUP = 16
-"""Small files that a thread takes in at a stretch: handing out each alone would cost more than some of them."""
+FEW = 64
+"""Up to so many small files are fsynced one by one, which waits for nothing that others have left dirty."""
+
+_GROUP = 256
+"""Small files of a batch, which become durable by one call."""
+
+_GROUPS_AT_ONCE = 2
+"""Batches under way: one is read while the other waits for the disk."""
 
 _BATCH = 8192
 """Files between two rounds of making names durable; so memory is bounded whatever their number."""
+
+
+_Offer = TypeVar("_Offer")
+_Took = TypeVar("_Took")
 
 
 class Unreadable(RegistryError):
@@ -71,7 +81,7 @@ class DirectoryStore:
         entries: list[Entry] = []
         with self._intake() as intake:
             for start in range(0, len(listed), _BATCH):
-                taken = _take_all(intake, listed[start : start + _BATCH])
+                taken = list(_take_all(intake, listed[start : start + _BATCH]))
                 intake.settle()
                 intake.remember(taken)
                 entries += (one.entry for one in taken)
@@ -144,16 +154,17 @@ class DirectoryStore:
     def _intake(self) -> Iterator[Intake]:
         """Open the way in, making what is missing and clearing away what crashes left."""
         area = self.root / "unfinished"
-        durable.make_directory(self.root / "blobs" / "sha256")
+        durable.make_directory(self.root / BLOBS)
         durable.make_directory(area)
         durable.sweep(area)
         with (
             durable.held_with_others(self.root / "lock"),  # why: no collector may move what we find or show
             durable.folder(area) as unfinished,
+            durable.folder(self.root / BLOBS) as blobs,
             closing(Seen(self.root / "seen-1.sqlite")) as seen,
         ):
             try:
-                yield Intake(self.root, unfinished, seen)
+                yield Intake(self.root, unfinished, blobs, seen)
             except durable.WriteFailed:
                 seen.forget()  # why: after a fault of the disk, nothing that was hashed before proves anything.
                 raise
@@ -186,18 +197,30 @@ class DirectoryStore:
             yield from (f"{inside}/{name}" for name in (*names, *links))
 
 
-def _take_all(intake: Intake, files: Sequence[OpenFile]) -> list[Taken]:
+def _take_all(intake: Intake, files: Sequence[OpenFile]) -> Iterator[Taken]:
     """Take `files` in, the large ones a core each, then the small ones many at a time."""
     # why the largest first: so that the last one to end is not a large one that was begun last.
     large = sorted((file for file in files if file.size >= durable.PIECE_BYTES), key=lambda file: -file.size)
     small = [file for file in files if file.size < durable.PIECE_BYTES]
-    groups = [small[start : start + _GROUP] for start in range(0, len(small), _GROUP)]
-    taken: list[Taken] = []
-    for some, at_once in (([[file] for file in large], _LARGE_AT_ONCE), (groups, _SMALL_AT_ONCE)):
-        if some:
-            with ThreadPoolExecutor(min(at_once, len(some))) as threads:
-                taken += chain.from_iterable(threads.map(lambda group: list(map(intake.take, group)), some))
-    return taken
+    yield from _each(intake.take, large, at_once=_LARGE_AT_ONCE)
+    if len(small) > FEW and _is_local(small[0]) and durable.can_sync_together(intake.unfinished):
+        groups = [small[start : start + _GROUP] for start in range(0, len(small), _GROUP)]
+        yield from chain.from_iterable(_each(intake.take_all, groups, at_once=_GROUPS_AT_ONCE))
+    else:
+        yield from _each(intake.take, small, at_once=_SMALL_AT_ONCE)
+
+
+def _each(take: Callable[[_Offer], _Took], offers: Sequence[_Offer], *, at_once: int) -> Iterator[_Took]:
+    """Do `take` with each of `offers`, so many at a time."""
+    if offers:
+        with ThreadPoolExecutor(min(at_once, len(offers))) as threads:
+            yield from threads.map(take, offers)
+
+
+def _is_local(file: OpenFile) -> bool:
+    """Whether `file` is a plain file, so that it is read without waiting for anybody."""
+    with file.open() as content:
+        return durable.plain_file(content) is not None
 
 
 def _refuse(error: OSError) -> None:

@@ -1,25 +1,31 @@
 """Taking blobs into a directory store: copy, hash, make durable, show.
 
-Nothing is acknowledged before it is durable. Each file is fsynced before it gets its name; the directories that hold
-the names are fsynced once for many files, before anything is returned.
+Nothing is acknowledged before it is durable. Each file is durable before it gets its name, by an fsync of its own or,
+where there are many small ones, by one call for a batch; the directories that hold the names are made durable once for
+many files, before anything is returned.
 """
 
 import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from registry.adapters import durable
 from registry.adapters.stores.seen import GRAIN_NS, Seen, is_settled
-from registry.core.digest import Digest, DigestMismatch
+from registry.core.digest import Digest, DigestMismatch, digest_of
 from registry.core.store import SourceChanged, place_of
 from registry.core.tree import Entry
 from registry.ports import KnownFile, OpenFile
 
+BLOBS = "blobs/sha256"
 _MODE = 0o444
+_OPEN_AT_ONCE = 32
+"""Files of a batch that are open at once, and looked up together."""
+
 _WORTH_WAITING_BYTES = 64 * 1024 * 1024
 
 Look = os.stat_result | None
@@ -36,17 +42,31 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class _Begun:
+    """A file of a batch: if it has a `draft`, that is to be shown."""
+
+    file: OpenFile
+    written: durable.Written
+    draft: durable.Draft | None = None
+    source: Look = None
+    blob: Look = None
+
+
+@dataclass(frozen=True, slots=True)
 class Intake:
     """The way into the store at `root`, for one call. Its methods may run in several threads.
 
-    `unfinished` is the store's open directory for files that are being made; `shards` gathers the directories whose
-    new names are not durable yet, `sound` the blobs that were found here and hashed.
+    `unfinished` is the store's open directory for files that are being made, `blobs` the one in which the blobs'
+    directories lie; `shards` gathers those whose new names are not durable yet, `sound` the blobs that were found here
+    and hashed.
     """
 
     root: Path
     unfinished: int
+    blobs: int
     seen: Seen
-    shards: set[Path] = field(default_factory=set)
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    shards: set[str] = field(default_factory=set)
     sound: list[tuple[os.stat_result, Digest]] = field(default_factory=list)
 
     def keep(self, digest: Digest, data: bytes) -> None:
@@ -78,15 +98,27 @@ class Intake:
                 blob = os.fstat(new.fd) if self._show(new, written) else None
         return Taken(_entry(file, written), before if is_fixed else None, blob)
 
+    def take_all(self, files: Sequence[OpenFile]) -> list[Taken]:
+        """Show the bytes of each of these small files as a blob; durable after `settle`. They are one batch."""
+        with durable.explained(self.root), durable.batch(self.unfinished) as batch:
+            # why in turn: threads that all run Python fight for the interpreter; one of two waits for the disk.
+            with self.turn:
+                parts = (files[start : start + _OPEN_AT_ONCE] for start in range(0, len(files), _OPEN_AT_ONCE))
+                begun = [one for some in parts for one in self._begin(some, batch)]
+            batch.sync()
+            with self.turn:
+                return [self._end(one) for one in begun]
+
     def has(self, written: durable.Written) -> bool:
         """Whether the blob is here and sound, by a note or by its bytes; its name is durable after `settle`."""
         return self._is_known_good(written) or self._holds(written)
 
     def settle(self) -> None:
         """Make the names of all blobs that were shown or found so far durable."""
+        place = self.root / BLOBS
         with durable.explained(self.root):
             # why: the shards' own names too, in case another process has made one and not got so far.
-            durable.sync_folders({*self.shards, *(shard.parent for shard in self.shards)})
+            durable.sync_folders([*(place / shard for shard in self.shards), *([place] if self.shards else ())])
         self.shards.clear()
 
     def remember(self, taken: Sequence[Taken]) -> None:
@@ -106,17 +138,45 @@ class Intake:
         if now and one.blob and _content_of(now) == _content_of(one.blob) and is_settled(now, time.time_ns()):
             yield now, one.entry.digest
 
-    def _show(self, new: durable.Temporary, written: durable.Written) -> bool:
+    def _begin(self, files: Sequence[OpenFile], batch: durable.Batch) -> Iterator[_Begun]:
+        """Write to `batch` what was not seen before."""
+        with ExitStack() as opened:
+            contents = [opened.enter_context(file.open()) for file in files]
+            looks, began_ns = [look_at(content) for content in contents], time.time_ns()
+            for file, content, before, digest in zip(files, contents, looks, self.seen.find_all(looks), strict=True):
+                if before and digest:
+                    known = durable.Written(digest, before.st_size)
+                    refuse_change(file, known, (before, before))
+                    if self.has(known):
+                        yield _Begun(file, known)
+                        continue
+                source = before if before and is_settled(before, began_ns) else None
+                data = durable.read_whole(content, file.size)
+                written = durable.Written(digest_of(data), len(data))
+                refuse_change(file, written, (before, look_at(content)))
+                draft, blob = batch.write(data, mode=_MODE, source=content if source else None)
+                yield _Begun(file, written, draft, source, blob)
+
+    def _end(self, one: _Begun) -> Taken:
+        """Show what was written; it is durable now."""
+        if one.draft is None:
+            return Taken(_entry(one.file, one.written))
+        is_ours = self._show(one.draft, one.written)
+        one.draft.remove()
+        return Taken(_entry(one.file, one.written), one.source, one.blob if is_ours else None)
+
+    def _show(self, new: durable.Draft, written: durable.Written) -> bool:
         """Give `new` its name; False if a sound blob has it. A damaged one is replaced."""
-        path = self._path(written.digest)
-        with self._shard(path.parent) as shard:
-            self.shards.add(path.parent)
-            if new.link(path.name, shard):
-                return True
-            if self._holds(written):
-                return False
-            new.rename(path.name, shard)
+        name = _name_of(written.digest)
+        if (shard := name[:2]) not in self.shards:
+            durable.make_directory(self.root / BLOBS / shard)
+            self.shards.add(shard)
+        if new.link(name, self.blobs):
             return True
+        if self._holds(written):
+            return False
+        new.rename(name, self.blobs)
+        return True
 
     def _is_known_good(self, written: durable.Written) -> bool:
         """Whether the blob is here and looks as it did when its bytes were hashed and durable."""
@@ -125,7 +185,7 @@ class Intake:
 
     def _holds(self, written: durable.Written) -> bool:
         """Whether the blob is here and sound, by reading every byte of it; its name is durable after `settle`."""
-        path, began_ns = self._path(written.digest), time.time_ns()
+        path, began_ns = self.root / place_of(written.digest), time.time_ns()
         try:
             with durable.open_plain(path) as content:
                 found = os.fstat(content.fileno())
@@ -133,27 +193,21 @@ class Intake:
         except (OSError, durable.ReadFailed):
             return False
         if is_sound:
-            self.shards.add(path.parent)
+            self.shards.add(path.parent.name)
         if is_sound and is_settled(found, began_ns):
             self.sound.append((found, written.digest))
         return is_sound
 
     def _look_at_blob(self, digest: Digest) -> Look:
         try:
-            return self._path(digest).lstat()
+            return os.stat(_name_of(digest), dir_fd=self.blobs, follow_symlinks=False)
         except OSError:
             return None
 
-    def _path(self, digest: Digest) -> Path:
-        return self.root / place_of(digest)
 
-    @contextmanager
-    def _shard(self, path: Path) -> Iterator[int]:
-        """Hold a shard open, making it if need be."""
-        if not path.is_dir():
-            durable.make_directory(path)
-        with durable.folder(path) as shard:
-            yield shard
+def _name_of(digest: Digest) -> str:
+    """Where a blob lies below `BLOBS`."""
+    return place_of(digest).removeprefix(f"{BLOBS}/")
 
 
 def look_at(content: BinaryIO) -> Look:

@@ -6,7 +6,7 @@ It is a cache and no more: any part may be lost at any time, `verify` never asks
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from registry.core.digest import Digest, hex_of
 
 _FORM = "CREATE TABLE IF NOT EXISTS seen (place TEXT PRIMARY KEY, state TEXT NOT NULL, sha256 BLOB NOT NULL)"
 _FIND = "SELECT sha256 FROM seen WHERE place = ? AND state = ?"
+_FIND_ALL = "SELECT place, state, sha256 FROM seen WHERE place IN"
 _NOTE = "INSERT OR REPLACE INTO seen VALUES (?, ?, ?)"
 _SHA256_BYTES = 32
 _SECOND_NS = 1_000_000_000
@@ -53,6 +54,17 @@ class Seen:
                 if isinstance(sha256, bytes) and len(sha256) == _SHA256_BYTES:  # why: a bit may have made it a number
                     return Digest(f"sha256:{sha256.hex()}")
         return None
+
+    def find_all(self, found: Sequence[os.stat_result | None]) -> list[Digest | None]:
+        """What `find` says of each, asked at once; a few dozen at most, as the system of notes bounds a question."""
+        named = [_identity(one) if one else ("", "") for one in found]
+        question = f"{_FIND_ALL} ({','.join('?' * len(named))})"
+        known: dict[tuple[str, str], Digest] = {}
+        with self._tolerant() as notes:
+            for place, state, sha256 in notes.execute(question, [place for place, _ in named]):
+                if isinstance(sha256, bytes) and len(sha256) == _SHA256_BYTES:
+                    known[place, state] = Digest(f"sha256:{sha256.hex()}")
+        return [known.get(one) for one in named]
 
     def note(self, rows: Iterable[tuple[os.stat_result, Digest]]) -> None:
         """Remember files that were really hashed, and whose times were settled when that began."""
