@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from registry.cli.output import Json, data, document
+from registry.cli.output import Json, data, document, talk
 from registry.cli.project import project, start
 from registry.cli.verify import EXITS, MENDS, show_faults
 
@@ -32,6 +32,7 @@ def repair_command(context: typer.Context, places: From = None, as_json: Json = 
 
 def _show(repaired: "Repaired") -> None:
     for verb, things in (
+        ("sealed", repaired.sealed),
         ("restored", repaired.restored),
         ("brought back", repaired.brought_back),
         ("quarantined", repaired.quarantined),
@@ -39,7 +40,11 @@ def _show(repaired: "Repaired") -> None:
         for thing in things:
             data(f"{verb}  {thing}")
     show_faults(repaired.faults)
+    for why in repaired.unasked:
+        talk(f"not asked  {why}")
     if repaired.breach:
         data(f"ledger broken\n{repaired.breach}")
+    if repaired.unread:
+        data(f"ledger not read to its end\n{repaired.unread}")
     whole = repaired.health == "clean"
     data("whole" if whole else f"NOT WHOLE, {repaired.health}\n  mend: {MENDS[repaired.health]}")

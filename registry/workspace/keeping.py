@@ -1,6 +1,7 @@
 """Keeping what was stored: is it all still there, and as it was?"""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,9 +69,9 @@ class Keeping(Replicating):
 
         files = self.files
         copies = [self._copies(place, start) for place in places]
-        files.seal(files.premises().exposed)
+        files.seal(exposed := files.premises().exposed)
         files.confirm()
-        return repair(
+        repaired = repair(
             store=files,
             attic=self.attic,
             ledger=self.ledger,
@@ -79,6 +80,7 @@ class Keeping(Replicating):
             copies=copies,
             clock=SystemClock(),
         )
+        return replace(repaired, sealed=exposed)
 
     def gc(self, *, keep: int | None = None, grace_days: int | None = None) -> "Collected":
         """Set aside what nothing needs, delete what was set aside long ago; see `registry.core.roots`."""

@@ -1,13 +1,18 @@
 """What is damaged goes into the quarantine, what is lost comes back from wherever it is, and only as what it was."""
 
 import hashlib
+import io
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import BinaryIO, cast
 
 import pytest
 
+from registry.adapters import durable
 from registry.adapters.hosts.folder import Folder
 from registry.adapters.stores.copies import FromStore, Pile
 from registry.adapters.stores.directory import DirectoryStore
@@ -16,7 +21,8 @@ from registry.core.digest import Digest, digest_of
 from registry.core.manifest import Manifest
 from registry.core.store import place_of
 from registry.core.tree import Tree
-from registry.ports import Copies
+from registry.errors import RegistryError
+from registry.ports import Copies, OpenFile
 from registry.verbs.bundle import bundle
 from registry.verbs.repair import Repaired, repair
 from tests.cli.scene import Scene
@@ -69,7 +75,7 @@ def test_a_whole_store_needs_nothing(estate: Estate) -> None:
     """Nothing moves."""
     before = estate.blobs()
 
-    assert Repaired("clean", (), (), (), (), None) == _repair(estate)
+    assert Repaired("clean") == _repair(estate)
     assert before == estate.blobs()
 
 
@@ -198,6 +204,112 @@ def test_damage_to_what_nothing_needs_is_moved_away(estate: Estate) -> None:
     assert ("clean", 1) == (repaired.health, len(repaired.quarantined))
 
 
+def test_what_the_trash_has_replaces_what_is_damaged(estate: Estate) -> None:
+    """In one go: the bad bytes go away, and the good ones that a collector set aside come back."""
+    weights = _files(estate)["adapter_model.safetensors"]
+    good = estate.store.get(weights)
+    estate.store.attic.set_aside([weights], estate.now())
+    blob = estate.root / place_of(weights)
+    blob.write_bytes(b"bad")
+    blob.chmod(0o444)
+    repaired = _repair(estate)
+
+    assert ("clean", (weights,), 1) == (repaired.health, repaired.brought_back, len(repaired.quarantined))
+    assert good == blob.read_bytes()
+    assert estate.verify().is_clean
+
+
+def test_what_is_damaged_in_the_trash_goes_into_the_quarantine(estate: Estate) -> None:
+    """It is never shown in its place, and a copy from elsewhere is."""
+    weights = _files(estate)["adapter_model.safetensors"]
+    estate.store.attic.set_aside([weights], estate.now())
+    (grave,) = (estate.root / "trash").rglob(weights[7:])
+    grave.chmod(0o644)
+    grave.write_bytes(b"?" * grave.stat().st_size)
+    repaired = _repair(estate)
+
+    assert ("data-loss", (), 1) == (repaired.health, repaired.brought_back, len(repaired.quarantined))
+    assert not grave.exists()
+    again = _repair(estate, _copy(estate))
+    assert ("clean", (weights,)) == (again.health, again.restored)
+    assert estate.verify().is_clean
+
+
+def test_what_cannot_be_read_is_told_once_and_replaced_by_a_copy(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes from elsewhere lose nothing; without a copy it stays where it is."""
+    weights, real = _files(estate)["adapter_model.safetensors"], durable.open_plain
+    dead = (estate.root / place_of(weights)).stat().st_ino
+
+    def refusing(path: Path) -> io.FileIO:
+        if path.exists() and path.stat().st_ino == dead:
+            raise OSError(5, "Input/output error")
+        return real(path)
+
+    monkeypatch.setattr(durable, "open_plain", refusing)
+    alone = _repair(estate)
+    assert ("could-not-check", [weights]) == (alone.health, [fault.digest for fault in alone.faults])
+    repaired = _repair(estate, _copy(estate))
+
+    assert ("clean", (weights,), ()) == (repaired.health, repaired.restored, repaired.quarantined)
+    assert estate.verify().is_clean
+
+
+class Unreachable:
+    """A place that nobody answers at."""
+
+    asked = 0
+
+    def find(self, digest: Digest, size: int | None) -> Iterator[OpenFile]:
+        """Fail."""
+        self.asked += 1
+        raise RegistryError("could not look at s3://models", why="Connection refused")
+
+
+def test_a_place_that_cannot_be_asked_is_passed_over_and_told(estate: Estate) -> None:
+    """The next one is asked; it costs one attempt, whatever was lost."""
+    dead, lost = Unreachable(), list(_files(estate).values())
+    for digest in lost:
+        (estate.root / place_of(digest)).unlink()
+    repaired = _repair(estate, dead, _copy(estate))
+
+    assert ("clean", set(lost)) == (repaired.health, set(repaired.restored))
+    assert 1 == dead.asked
+    (told,) = repaired.unasked
+    assert "Connection refused" in told
+
+
+@dataclass(frozen=True)
+class Breaking:
+    """A copy whose line breaks in the middle."""
+
+    size: int
+    path: str = "copy"
+
+    def open(self) -> BinaryIO:
+        """A stream of half of it."""
+        return cast("BinaryIO", self)
+
+    def read(self, size: int = -1) -> bytes:
+        """Break."""
+        raise RegistryError("could not read s3://models", why="connection reset")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_a_copy_whose_line_breaks_is_no_copy(estate: Estate) -> None:
+    """Nothing of it is kept, and the next place is asked."""
+    weights = _files(estate)["adapter_model.safetensors"]
+    size = len(estate.store.get(weights))
+    (estate.root / place_of(weights)).unlink()
+    place = SimpleNamespace(find=lambda digest, size_known: iter([Breaking(size)]))
+
+    repaired = _repair(estate, place, _copy(estate))
+    assert ("clean", (weights,)) == (repaired.health, repaired.restored)
+
+
 def test_who_heals_a_blob_meanwhile_does_not_lose_it(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the finding and the moving somebody puts the right bytes: they stay."""
     weights = _files(estate)["adapter_model.safetensors"]
@@ -252,6 +364,9 @@ def test_repair_as_it_is_typed(pinned: Scene) -> None:
     assert "data-loss" in pinned.done("verify", "--quarantine", code=5)
     assert not blob.exists()
     assert "missing" in pinned.done("repair", code=5)
+    other = next(path for path in blob.parents[1].rglob("*") if path.is_file())
+    other.chmod(0o644)
+    assert other.name in pinned.done("repair", code=5)
     assert "clean" == pinned.read("repair", "--from", "manifests", "--from", "host")["health"]
     assert data == blob.read_bytes()
     assert "clean" in pinned.done("verify")

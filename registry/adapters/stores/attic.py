@@ -97,12 +97,18 @@ class Attic:
                 grave.rmdir()  # why suppressed: it is not empty, and that is fine
 
     def quarantine(self, digest: Digest, at: datetime) -> str:
-        """Move whatever lies in a blob's place into the quarantine; where it is now, relative to the store."""
+        """Move what lies in a blob's place, or else in the trash, into the quarantine; where it is now.
+
+        That is told relative to the store.
+        """
+        source = self.root / place_of(digest)
+        if not os.path.lexists(source):
+            source = self._newest(digest)
         target = self._own("quarantine") / f"{hex_of(digest)}.{at.astimezone(UTC).strftime(_MOMENT)}"
         durable.make_directory(target.parent)
         while os.path.lexists(target):
             target = target.with_name(f"{target.name}+")  # why: an only copy is never replaced by another
-        durable.move(self.root / place_of(digest), target)
+        durable.move(source, target)
         return target.relative_to(self.root).as_posix()
 
     def find_in_trash(self, digest: Digest) -> Path | None:
