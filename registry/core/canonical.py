@@ -7,6 +7,7 @@ twice, at most 32 levels, at most 64 MiB.
 
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
 from registry.errors import IntegrityError
@@ -15,6 +16,7 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 32
 MAX_INTEGER = 2**53 - 1
 _KEY = re.compile(r"[ -~]{1,256}")
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 
 class NotCanonical(IntegrityError):
@@ -36,8 +38,7 @@ def canonical(value: Any) -> bytes:
     Source: RFC 8785, JSON Canonicalization Scheme.
     """
     _check(value, 0)
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
-    return text.encode()
+    return _ENCODER.encode(value).encode()
 
 
 def load(data: bytes) -> Any:
@@ -79,23 +80,24 @@ def _check(value: Any, depth: int) -> None:
     """Refuse whatever has no single spelling."""
     if depth > MAX_DEPTH:
         raise NotCanonical("a JSON document is nested too deep", why=f"at most {MAX_DEPTH} levels are read")
-    if isinstance(value, dict):
-        for key in value:
-            _check_key(key)
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        for item in value:
-            _check(item, depth + 1)
-    else:
-        _check_scalar(value)
+    match value:
+        case str():
+            _check_text(value)
+        case dict():
+            for key, item in value.items():
+                _check_key(key)
+                _check(item, depth + 1)
+        case list() | tuple():
+            for item in value:
+                _check(item, depth + 1)
+        case _:
+            _check_scalar(value)
 
 
 def _check_scalar(value: Any) -> None:
     match value:
         case None | bool():
             return
-        case str():
-            _check_text(value)
         case int():
             if abs(value) > MAX_INTEGER:
                 raise NotCanonical(f"the integer {value} is too wide", why="other readers would round it past 2^53")
@@ -105,12 +107,15 @@ def _check_scalar(value: Any) -> None:
 
 
 def _check_text(text: str) -> None:
+    if text.isascii():
+        return
     try:
         text.encode()
     except UnicodeEncodeError:
         raise NotCanonical(f"{text!r} holds a lone surrogate", why="it has no UTF-8 form") from None
 
 
+@lru_cache(maxsize=1024)  # why: records have few keys, over and over
 def _check_key(key: Any) -> None:
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise NotCanonical(f"{key!r} cannot be a key", why="keys are 1 to 256 printable ASCII characters")

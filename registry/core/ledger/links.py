@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import overload
 
 from registry.core.digest import Digest, digest_of
-from registry.core.ledger.entry import Link, PolicyEntry, entry_of
-from registry.core.ledger.envelope import open_unverified
+from registry.core.ledger.entry import Link, PolicyEntry, claimed_entry_of
+from registry.core.ledger.envelope import claims_of
 from registry.errors import IntegrityError
 
 Fetch = Callable[[int, int], Sequence[bytes]]
@@ -112,11 +112,11 @@ class Links(Sequence[Link]):
             raise Changed(
                 f"ledger entry {index} is another one than was verified", why=why, mend="run `registry verify`"
             )
-        envelope = open_unverified(data)
-        # why the hints are believed: when it was verified, each was the name of the key that signed.
-        entry = entry_of(envelope.content)
+        # why claims are believed: these bytes were verified, and each hint was the name of the key that signed.
+        payload, key_ids = claims_of(data)
+        entry = claimed_entry_of(payload)
         endorsed = entry.endorsements or () if isinstance(entry, PolicyEntry) else ()
-        return Link(entry, found, frozenset(one.keyid for one in (*envelope.signatures, *endorsed)))
+        return Link(entry, found, key_ids.union(one.keyid for one in endorsed))
 
 
 def _raw(digest: Digest) -> bytes:
