@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,7 +136,7 @@ class Keeping(Replicating):
             "ledger": self.ledger,
             "genesis": self.settings.genesis,
             "clock": SystemClock(),
-            "retention": Retention(rules.keep if keep is None else keep, timedelta(days=days)),
+            "retention": Retention.of(rules.keep if keep is None else keep, days),
         }
 
     def _blob(self, text: str) -> "Digest":

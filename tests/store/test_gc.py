@@ -294,6 +294,17 @@ def test_too_little_is_refused() -> None:
     assert Retention(2, timedelta(days=1))
 
 
+def test_a_grace_that_no_calendar_has_is_refused(served: Estate) -> None:
+    """In words; and the longest that is let pass counts backwards from now without leaving the calendar."""
+    for days in (36_501, 10**20):
+        with pytest.raises(UsageError, match="too long"):
+            Retention.of(2, days)
+    with pytest.raises(UsageError, match="too short"):
+        Retention.of(2, -(10**20))
+
+    assert 0 == served.gc(grace=36_500).set_aside.blobs
+
+
 def test_why_names_each_root_and_the_way_from_it(served: Estate) -> None:
     """From the stage down to the file; and of what nothing keeps it says so."""
     last = served.models[5]

@@ -100,7 +100,7 @@ class DirectoryStore:
         except OSError as error:
             if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
                 raise _no_file(digest) from None
-            raise Unreadable(f"{digest} could not be read", why=error.strerror or str(error)) from error
+            raise _unreadable(digest, error) from error
 
     def get(self, digest: Digest) -> bytes:
         """Read a small blob, verified; raises `Missing`, `DigestMismatch` or `Unreadable`."""
@@ -108,7 +108,7 @@ class DirectoryStore:
             try:
                 return check(content.read(), digest)
             except OSError as error:
-                raise Unreadable(f"{digest} could not be read", why=error.strerror or str(error)) from error
+                raise _unreadable(digest, error) from error
 
     def digests(self) -> Iterator[Digest]:
         """Every blob that is here, in no order."""
@@ -178,7 +178,7 @@ class DirectoryStore:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise Unreadable(f"{digest} could not be read", why=error.strerror or str(error)) from error
+                raise _unreadable(digest, error) from error
         raise missing(digest)
 
     def _exposed(self) -> Iterator[Digest]:
@@ -227,6 +227,11 @@ def _refuse(error: OSError) -> None:
     """Tell of a directory that cannot be listed: what lies in it would seem not to be there, or never be checked."""
     if not isinstance(error, FileNotFoundError):
         raise Unreadable(f"{error.filename} could not be listed", why=error.strerror or str(error)) from error
+
+
+def _unreadable(digest: Digest, error: OSError) -> Unreadable:
+    why, mend = error.strerror or str(error), durable.mend_of(error)
+    return Unreadable(f"{digest} could not be read", why=why, mend=mend)
 
 
 def _no_file(digest: Digest) -> DigestMismatch:
