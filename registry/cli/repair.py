@@ -46,5 +46,7 @@ def _show(repaired: "Repaired") -> None:
         data(f"ledger broken\n{repaired.breach}")
     if repaired.unread:
         data(f"ledger not read to its end\n{repaired.unread}")
+    if repaired.unlisted:
+        data(repaired.unlisted)
     whole = repaired.health == "clean"
     data("whole" if whole else f"NOT WHOLE, {repaired.health}\n  mend: {MENDS[repaired.health]}")

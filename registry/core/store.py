@@ -32,13 +32,15 @@ class Stock:
     """Everything that a store holds at one moment.
 
     `blobs` can be asked for; `trash` was set aside and can be brought back; `collected` was deleted on purpose.
-    `leased` are digests that somebody at work has put or read and may be about to name, here or not.
+    `leased` are digests that somebody at work has put or read and may be about to name, here or not. `unlisted` is why
+    what was deleted cannot be known, if it cannot.
     """
 
     blobs: Mapping[Digest, Lying] = field(default_factory=dict)
     trash: Mapping[Digest, Lying] = field(default_factory=dict)
     leased: frozenset[Digest] = frozenset()
     collected: frozenset[Digest] = frozenset()
+    unlisted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,15 @@ class Premises:
     """What a store's place shows besides its blobs.
 
     `strays` are no blobs. `exposed` are blobs that somebody may write to by mistake. `trashed` were set aside and can
-    still be read. `collected` were deleted on purpose: they are missed by nobody.
+    still be read. `collected` were deleted on purpose: they are missed by nobody; `unlisted` is why that cannot be
+    known, if it cannot.
     """
 
     strays: tuple[str, ...] = ()
     exposed: tuple[Digest, ...] = ()
     trashed: frozenset[Digest] = frozenset()
     collected: frozenset[Digest] = frozenset()
+    unlisted: str | None = None
 
 
 def place_of(digest: Digest) -> str:

@@ -177,8 +177,11 @@ def _marked(stock: Stock, state: State, *, store: Store, retention: Retention, n
     """Everything that a root reaches.
 
     Raises:
-        StoreDamaged: One of them is missing, cut, or cannot be followed.
+        StoreDamaged: One of them is missing, cut, or cannot be followed; or the list of what was deleted is damaged.
     """
+    if stock.unlisted:
+        mend = "put a copy of it back, or move it away: then what was deleted on purpose counts as missing"
+        raise StoreDamaged("nothing is collected from a damaged store", why=stock.unlisted, mend=mend)
     present = stock.trash.keys() | stock.blobs.keys()
     walk, marked, faults = Walk(store), set[Digest](), dict[Digest, str]()
     for needed in walk.through((root.needed for root in roots(state, retention, now=now)), present):

@@ -29,8 +29,9 @@ class Repaired:
     """What was done, and what is left to do.
 
     `health` is that of the store now, `faults` what is still wrong, `breach` how its ledger is broken, if it is, and
-    `unread` what kept it from being read. `quarantined` are the places, relative to the store, where damaged blobs lie
-    now; `sealed` blobs could be written to before; `unasked` is why places could not be asked for copies.
+    `unread` what kept it from being read; `unlisted` is why what was deleted on purpose cannot be known. `quarantined`
+    are the places, relative to the store, where damaged blobs lie now; `sealed` blobs could be written to before;
+    `unasked` is why places could not be asked for copies.
     """
 
     health: Health
@@ -42,6 +43,7 @@ class Repaired:
     unread: str | None = None
     sealed: tuple[Digest, ...] = ()
     unasked: tuple[str, ...] = ()
+    unlisted: str | None = None
 
 
 def repair(
@@ -91,6 +93,7 @@ def repair(
         left,
         now.breach,
         now.unread,
+        unlisted=now.unlisted,
         unasked=tuple(work.unasked),
     )
 

@@ -98,7 +98,10 @@ class _Check:
         excused = self._excused(links, walk, trashed)
         faults = (*self._faults(excused), *self._outside(trashed - excused))
         report = self._report(len(links), breach, faults=faults, collected=len(excused - trashed), present=present)
-        return replace(report, unread=unread, health=worst({report.health, "could-not-check"})) if unread else report
+        if unread or self.premises.unlisted:
+            health = worst({report.health, "could-not-check"})
+            return replace(report, unread=unread, unlisted=self.premises.unlisted, health=health)
+        return report
 
     def _name_all(self, links: Sequence[Link], walk: Walk, present: Collection[Digest]) -> None:
         """Name everything that any entry needs."""

@@ -1,6 +1,7 @@
 """What gc keeps, why, and what it does with the rest: into the trash, back from there, and away."""
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -383,6 +384,35 @@ def test_a_second_collector_waits_and_gives_up(served: Estate, monkeypatch: pyte
     monkeypatch.setattr("registry.adapters.stores.attic.WAIT_S", 0.1)
     with served.alone(), pytest.raises(ConflictError, match="at work"):
         served.gc()
+
+
+@pytest.mark.parametrize("spoil", ["cut", "pipe", "directory", "link"])
+def test_a_list_of_what_was_deleted_that_cannot_be_read_is_told(served: Estate, spoil: str, tmp_path: Path) -> None:
+    """Whether what is missing was deleted on purpose cannot be known without it; nothing is written over it."""
+    served.gc()
+    served.days = 200
+    assert served.gc().deleted.blobs
+    path = served.root / "collected.json"
+    whole = path.read_bytes()
+    path.unlink()
+    (tmp_path / "elsewhere").write_bytes(whole)
+    spoils: dict[str, Callable[[], object]] = {
+        "cut": lambda: path.write_bytes(whole[:-9]),
+        "pipe": lambda: os.mkfifo(path),
+        "directory": path.mkdir,
+        "link": lambda: path.symlink_to(tmp_path / "elsewhere"),
+    }
+    spoils[spoil]()
+    for report in (served.verify(), served.glance()):
+        assert "collected.json" in str(report.unlisted)
+        assert not report.is_clean
+    for collect in (served.gc, served.survey):
+        with pytest.raises(StoreDamaged, match="damaged"):
+            collect()
+    path.rmdir() if spoil == "directory" else path.unlink()
+    path.write_bytes(whole)
+
+    assert served.verify().is_clean
 
 
 @pytest.mark.slow

@@ -65,7 +65,7 @@ class Attic:
         durable.make_directory(self.root)
         with durable.held_alone(self.root / "lock", wait_s=WAIT_S):
             leased = frozenset(self._leased())
-            yield Stock(dict(self._blobs()), dict(self._trash()), leased, self.collected())
+            yield Stock(dict(self._blobs()), dict(self._trash()), leased, self.collected(), self.unlisted())
 
     def set_aside(self, digests: Sequence[Digest], at: datetime) -> None:
         """Move blobs into the trash; only while alone."""
@@ -126,6 +126,19 @@ class Attic:
             return frozenset(CollectedList.parse(durable.read_plain(self.root / "collected.json")).digests)
         except (OSError, NotCanonical):
             return frozenset()
+
+    def unlisted(self) -> str | None:
+        """Why what was deleted on purpose cannot be known; None if it can, or if nothing was."""
+        path = self.root / "collected.json"
+        try:
+            CollectedList.parse(durable.read_plain(path))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return f"{path} cannot be read: {error.strerror or error}"
+        except NotCanonical as error:
+            return f"{path} is no list of digests: {error.why or error.what}"
+        return None
 
     def _own(self, name: str) -> Path:
         """One of the store's own directories, which may be missing.

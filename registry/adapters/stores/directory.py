@@ -134,7 +134,9 @@ class DirectoryStore:
     def premises(self) -> Premises:
         """What shows without reading a byte."""
         attic = self.attic
-        return Premises(self.strays(), tuple(sorted(self._exposed())), attic.trashed(), attic.collected())
+        return Premises(
+            self.strays(), tuple(sorted(self._exposed())), attic.trashed(), attic.collected(), attic.unlisted()
+        )
 
     def seal(self, digests: Iterable[Digest]) -> None:
         """Let nobody write to these blobs any more."""
