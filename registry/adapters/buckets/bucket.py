@@ -107,11 +107,11 @@ class Bucket:
         import obstore
         from obstore.exceptions import AlreadyExistsError
 
-        try:
-            with told(f"write {self._named(key)}", is_write=True):
+        with told(f"write {self._named(key)}", is_write=True):
+            try:
                 obstore.put(self.once, self.address.at(key), data, mode="create", use_multipart=False)
-        except AlreadyExistsError:
-            return False
+            except AlreadyExistsError:
+                return False
         return True
 
     def write(self, key: str, data: bytes) -> None:

@@ -45,8 +45,6 @@ def told(what: str, *, is_write: bool = False) -> Iterator[None]:
         if is_write:
             raise Uncertain(f"could not {what}", why=reason_of(error)) from None
         raise
-    except exceptions.AlreadyExistsError:
-        raise
     except exceptions.BaseError as error:
         _refuse_absent_bucket(what, error)
         why = reason_of(error)
