@@ -20,6 +20,7 @@ SILENCE_S, PATIENCE_S = 20, 60
 """A service that says nothing for so long is asked again, until it has been silent for so long; then it is left."""
 
 _MOST_PARTS = 9000
+_PAGE = 1000
 _CHUNK_BYTES = 1024 * 1024
 _RETRIES = 5
 
@@ -59,12 +60,21 @@ class Bucket:
             return None
 
     def listed(self, folder: str, *, after: str | None = None) -> Iterator[tuple[str, Look]]:
-        """The key and looks of each object below `folder`, or only of those whose keys come after a certain one."""
+        """The key and looks of each object below `folder`, or only of those whose keys come after a certain one.
+
+        Raises:
+            TooLong: The service begins again where it was before, and would never end.
+        """
         import obstore
 
         start, offset = len(self.address.at("")), self.address.at(after) if after else None
+        firsts: set[str] = set()
         with told(f"list {self._named(folder)}"):
-            for page in obstore.list(self.brief, self.address.at(folder) + "/", offset=offset, chunk_size=1000):
+            for page in obstore.list(self.brief, self.address.at(folder) + "/", offset=offset, chunk_size=_PAGE):
+                if page[0]["path"] in firsts:
+                    why = f"{page[0]['path']} was listed before"
+                    raise TooLong(f"the list of {self._named(folder)} never ends", why=why)
+                firsts.add(page[0]["path"])
                 yield from ((found["path"][start:], _look_of(found)) for found in page)
 
     def read(self, key: str, most_bytes: int) -> bytes | None:
