@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 From = Annotated[
     list[str] | None,
-    typer.Option("--from", metavar="PLACE", help="A remote, store, host, bundle, DVC cache or directory; again."),
+    typer.Option(
+        "--from", metavar="PLACE", help="A remote, store, host, bundle, DVC cache or directory; once for each."
+    ),
 ]
 
 

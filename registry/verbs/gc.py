@@ -43,7 +43,8 @@ class Collected:
 
     `kept` is reached from a root. The rest is `young`, `set_aside` now, in the `trash` since less than the grace, or
     `deleted` now; `brought_back` is what was in the trash and is needed. `components` is what each part of the models
-    takes, `saved` what they would take more, in bytes, if each version lay there on its own.
+    takes, `saved` what they would take more, in bytes, if each version lay there on its own. `records` is what is kept
+    and belongs to none of them: manifests, suites, evidence, verdicts.
     """
 
     is_dry_run: bool
@@ -54,6 +55,7 @@ class Collected:
     trash: Amount
     deleted: Amount
     brought_back: Amount
+    records: Amount
     saved: int
     components: tuple[Component, ...]
 
@@ -235,7 +237,7 @@ def _known(plan: _Plan, store: Store) -> list[Digest]:
 def _report(plan: _Plan, store: Store, now: datetime, *, is_dry_run: bool) -> Collected:
     stock = plan.stock
     waiting = stock.trash.keys() - set(plan.deleted) - set(plan.brought_back)
-    components, saved = components_of(plan.state, Walk(store), stock=stock, spare=frozenset(plan.set_aside))
+    components, saved, owned = components_of(plan.state, Walk(store), stock=stock, spare=frozenset(plan.set_aside))
     return Collected(
         is_dry_run=is_dry_run,
         at=moment_of(now),
@@ -245,6 +247,7 @@ def _report(plan: _Plan, store: Store, now: datetime, *, is_dry_run: bool) -> Co
         trash=_amount(waiting, stock.trash),
         deleted=_amount(plan.deleted, stock.trash),
         brought_back=_amount(plan.brought_back, stock.trash),
+        records=_amount((digest for digest in plan.kept if digest in stock.blobs and digest not in owned), stock.blobs),
         saved=saved,
         components=components,
     )
@@ -271,7 +274,7 @@ def _paths(digest: Digest, kept: Sequence[Root], *, walk: Walk, present: Collect
     for needed in walk.through((root.needed for root in kept), present):
         for child in walk.below(needed):
             above.setdefault((child.digest, child.scope), {})[needed.digest, needed.scope] = child.what
-    steps: dict[tuple[Digest, str], tuple[str, ...]] = {(digest, scope): () for scope in ("whole", "record")}
+    steps: dict[tuple[Digest, str], tuple[str, ...]] = {(digest, scope): () for scope in ("whole", "record", "leased")}
     waiting = list(steps)
     for node in waiting:  # why a list that grows: it is the queue
         for parent, what in above.get(node, {}).items():

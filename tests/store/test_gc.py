@@ -334,6 +334,10 @@ def test_components_add_up(served: Estate) -> None:
     assert 0 < rows["math"].shared < rows["math"].stored
     assert said.set_aside.size == rows["math"].reclaimable + 40, "and what the repo's blob is not followed to"
     assert said.saved == rows["math"].size - rows["math"].stored + 2, "and one {} of two artefacts"
+    stored = sum(row.size for row in said.components) - said.saved
+    lying = sum((served.root / place_of(digest)).stat().st_size for digest in served.blobs())
+    assert lying == said.kept.size + said.young.size + said.set_aside.size
+    assert stored + said.records.size == lying - said.young.size - 40, "each blob is an artefact's or a record"
     served.gc()
     (after,) = [one for one in served.survey().components if one.name == "math"]
     assert rows["math"].stored - rows["math"].reclaimable == after.stored
