@@ -85,7 +85,7 @@ def wanted_of(state: State, refs: Sequence[str]) -> Wanted:
     return Wanted((*map(of_manifest, models), *(needed for entry in about for needed in of_entry(entry))))
 
 
-def carry(wanted: Wanted, *, source: Store, target: Replica, records: Sequence[Store], meter: Meter) -> Carried:
+def carry(wanted: Wanted, *, source: Replica, target: Replica, records: Sequence[Store], meter: Meter) -> Carried:
     """Bring everything that is `wanted`, and that `target` does not hold whole.
 
     Args:
@@ -108,7 +108,15 @@ def carry(wanted: Wanted, *, source: Store, target: Replica, records: Sequence[S
     size_bytes = sum(file.size for file in files)
     meter.expect(size_bytes)
     target.put_files(files)
-    return Carried(len(sizes), len(files), lacking, size_bytes, 0, 0)
+    _hand_on_collected(lacking, source, target)
+    return Carried(len(sizes), len(files), len(lacking), size_bytes, 0, 0)
+
+
+def _hand_on_collected(lacking: set[Digest], source: Replica, target: Replica) -> None:
+    """Let `target` know which of the `lacking` blobs were deleted on purpose, before an entry comes that names them."""
+    if lacking and (fresh := lacking & source.collected() - target.collected()):
+        # why not what is there: if that is lost one day, it was not on purpose.
+        target.note_collected(fresh.difference(target.digests()))
 
 
 def check_same(ours: Sequence[bytes], theirs: Sequence[bytes]) -> None:
@@ -189,15 +197,15 @@ class _Walk:
     sizes: dict[Digest, int] = field(default_factory=dict)
     met: set[tuple[Digest, str]] = field(default_factory=set)
 
-    def run(self, roots: Iterable[Needed], *, is_strict: bool = True) -> int:
-        """Add everything below `roots`; how much of it is not there, which is an error if the walk is strict."""
-        level, lacking = tuple(roots), 0
+    def run(self, roots: Iterable[Needed], *, is_strict: bool = True) -> set[Digest]:
+        """Add everything below `roots`; what of it is not there, which is an error if the walk is strict."""
+        level, lacking = tuple(roots), set[Digest]()
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             while level:
                 fresh = {(one.digest, one.scope): one for one in level if (one.digest, one.scope) not in self.met}
                 self.met |= fresh.keys()
                 found = tuple(threads.map(lambda one: self._look(one, is_strict=is_strict), fresh.values()))
-                lacking += sum(1 for inside in found if inside is None)
+                lacking |= {one.digest for one, inside in zip(fresh.values(), found, strict=True) if inside is None}
                 level = tuple(needed for inside in found for needed in inside or ())
         return lacking
 

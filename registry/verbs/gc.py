@@ -15,7 +15,7 @@ from registry.core.ledger.views import State
 from registry.core.reach import of_entry, of_leased
 from registry.core.retention import Retention
 from registry.core.roots import Root, roots
-from registry.core.store import Lying, Stock
+from registry.core.store import Lying, Stock, Unlisted
 from registry.errors import IntegrityError, RegistryError
 from registry.ports import Attic, Clock, LedgerFile, Store
 from registry.verbs.components import Component, components_of
@@ -100,7 +100,7 @@ def gc(
     Args:
         store: Where the blobs are read; not through a lease, which would wait for this very run.
         attic: What lies behind that store.
-        ledger: Where the entries are; read once the writers are kept out.
+        ledger: Where the entries are; read once the writers are kept out, where they can be.
         genesis: The pinned digest of entry 0.
         clock: Says how old things are.
         retention: How much stays.
@@ -111,12 +111,13 @@ def gc(
         ConflictError: Writers or another collector were at work all the time.
     """
     now = clock.now()
-    with attic.alone() as stock:
-        plan = _plan(stock, read(ledger, genesis), store=store, retention=retention, now=now)
-        report = _report(plan, store, now, is_dry_run=False)
+    with attic.stocktaking() as take_stock:
+        state = read(ledger, genesis)  # why before the stock: blobs come before the entries that name them
+        plan = _plan(take_stock(), state, store=store, retention=retention, now=now)
+        report, known = _report(plan, store, now, is_dry_run=False), _known(plan, store)
         attic.bring_back(plan.brought_back)
         attic.set_aside(plan.set_aside, now)
-        attic.purge(plan.deleted, known=_known(plan, store))
+        attic.purge(plan.deleted, known=known)
     return report
 
 
@@ -125,8 +126,9 @@ def survey(
 ) -> Collected:
     """Say what `gc` would do, and do nothing. Arguments and faults are those of `gc`."""
     now = clock.now()
-    with attic.alone() as stock:
-        plan = _plan(stock, read(ledger, genesis), store=store, retention=retention, now=now)
+    with attic.stocktaking() as take_stock:
+        state = read(ledger, genesis)  # why before the stock: blobs come before the entries that name them
+        plan = _plan(take_stock(), state, store=store, retention=retention, now=now)
         return _report(plan, store, now, is_dry_run=True)
 
 
@@ -146,8 +148,8 @@ def why(
         LedgerLost, Breach: The ledger cannot be read or believed.
         ConflictError: Writers or another collector were at work all the time.
     """
-    with attic.alone() as stock:
-        state, walk = read(ledger, genesis), Walk(store)
+    with attic.stocktaking() as take_stock:
+        state, walk, stock = read(ledger, genesis), Walk(store), take_stock()
         kept = [*roots(state, retention, now=clock.now()), *_leased(stock, store)]
         paths = _paths(digest, kept, walk=walk, present=stock.trash.keys() | stock.blobs.keys())
     place, lying = _where(digest, stock)
@@ -182,7 +184,7 @@ def _marked(stock: Stock, state: State, *, store: Store, retention: Retention, n
         StoreDamaged: One of them is missing, cut, or cannot be followed; or the list of what was deleted is damaged.
     """
     if stock.unlisted:
-        mend = "put a copy of it back, or move it away: then what was deleted on purpose counts as missing"
+        mend = Unlisted(stock.unlisted).mend
         raise StoreDamaged("nothing is collected from a damaged store", why=stock.unlisted, mend=mend)
     present = stock.trash.keys() | stock.blobs.keys()
     walk, marked, faults = Walk(store), set[Digest](), dict[Digest, str]()
@@ -226,11 +228,19 @@ def _leased(stock: Stock, store: Store) -> Iterable[Root]:
 
 
 def _known(plan: _Plan, store: Store) -> list[Digest]:
-    """What is deleted and an entry of the ledger names, so that nobody takes it for lost."""
+    """What is deleted and an entry of the ledger names, so that nobody takes it for lost.
+
+    Raises:
+        RegistryError: A record could not be read, so nobody knows what else it names.
+    """
     if not plan.deleted:
         return []
     history = (needed for link in plan.state.entries for needed in of_entry(link.entry))
-    named = {needed.digest for needed in Walk(store).through(history)}
+    walk = Walk(store)
+    named = {needed.digest for needed in walk.through(history)}
+    for error in walk.faults.values():
+        if not isinstance(error, IntegrityError):  # why: what is missing or damaged names nothing any more
+            raise error
     return [digest for digest in plan.deleted if digest in named and digest not in plan.stock.blobs]
 
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import yaml
 
-from registry.adapters.stores.attic import CollectedList
 from registry.adapters.stores.directory import DirectoryStore
 from registry.core.digest import Digest, hex_of
-from registry.core.store import place_of
+from registry.core.store import CollectedList, place_of
 from tests.crash.clouds import PREFIX, Cloud, CloudScene
 from tests.crash.project import GATE, Project, make_project
 from tests.crash.scenes import LOCAL, RULE, URL, VERBS, Scene

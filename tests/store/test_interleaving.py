@@ -47,11 +47,11 @@ class Stepping:
     at: Hook
 
     @contextmanager
-    def alone(self) -> Iterator[Stock]:
+    def stocktaking(self) -> Iterator[Callable[[], Stock]]:
         self.at("before the lock")
-        with self.attic.alone() as stock:
+        with self.attic.stocktaking() as take_stock:
             self.at("leases read")
-            yield stock
+            yield take_stock
         self.at("lock given up")
 
     def set_aside(self, digests: Sequence[Digest], at: datetime) -> None:

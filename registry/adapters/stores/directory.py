@@ -138,6 +138,15 @@ class DirectoryStore:
             self.strays(), tuple(sorted(self._exposed())), attic.trashed(), attic.collected(), attic.unlisted()
         )
 
+    def collected(self) -> frozenset[Digest]:
+        """What was deleted on purpose, here or where blobs were brought from."""
+        return self.attic.collected()
+
+    def note_collected(self, digests: Iterable[Digest]) -> None:
+        """Note what was deleted on purpose where blobs were brought from."""
+        durable.make_directory(self.root)
+        self.attic.note_collected(digests)
+
     def seal(self, digests: Iterable[Digest]) -> None:
         """Let nobody write to these blobs any more."""
         for digest in digests:
