@@ -5,11 +5,11 @@ is not there, and the next run goes on where this one stopped.
 """
 
 import io
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
+from registry.core.abreast import abreast
 from registry.core.digest import Digest, DigestMismatch, digest_of, hex_of, short
 from registry.core.ledger.views import State
 from registry.core.reach import Needed, of_entry, of_manifest
@@ -85,7 +85,7 @@ def wanted_of(state: State, refs: Sequence[str]) -> Wanted:
     return Wanted((*map(of_manifest, models), *(needed for entry in about for needed in of_entry(entry))))
 
 
-def carry(wanted: Wanted, *, source: Replica, target: Replica, records: Sequence[Store], meter: Meter) -> Carried:
+def carry(wanted: Wanted, *, source: Store, target: Replica, records: Sequence[Store], meter: Meter) -> Carried:
     """Bring everything that is `wanted`, and that `target` does not hold whole.
 
     Args:
@@ -108,15 +108,7 @@ def carry(wanted: Wanted, *, source: Replica, target: Replica, records: Sequence
     size_bytes = sum(file.size for file in files)
     meter.expect(size_bytes)
     target.put_files(files)
-    _hand_on_collected(lacking, source, target)
-    return Carried(len(sizes), len(files), len(lacking), size_bytes, 0, 0)
-
-
-def _hand_on_collected(lacking: set[Digest], source: Replica, target: Replica) -> None:
-    """Let `target` know which of the `lacking` blobs were deleted on purpose, before an entry comes that names them."""
-    if lacking and (fresh := lacking & source.collected() - target.collected()):
-        # why not what is there: if that is lost one day, it was not on purpose.
-        target.note_collected(fresh.difference(target.digests()))
+    return Carried(len(sizes), len(files), lacking, size_bytes, 0, 0)
 
 
 def check_same(ours: Sequence[bytes], theirs: Sequence[bytes]) -> None:
@@ -197,17 +189,23 @@ class _Walk:
     sizes: dict[Digest, int] = field(default_factory=dict)
     met: set[tuple[Digest, str]] = field(default_factory=set)
 
-    def run(self, roots: Iterable[Needed], *, is_strict: bool = True) -> set[Digest]:
-        """Add everything below `roots`; what of it is not there, which is an error if the walk is strict."""
-        level, lacking = tuple(roots), set[Digest]()
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
-            while level:
-                fresh = {(one.digest, one.scope): one for one in level if (one.digest, one.scope) not in self.met}
-                self.met |= fresh.keys()
-                found = tuple(threads.map(lambda one: self._look(one, is_strict=is_strict), fresh.values()))
-                lacking |= {one.digest for one, inside in zip(fresh.values(), found, strict=True) if inside is None}
-                level = tuple(needed for inside in found for needed in inside or ())
+    def run(self, roots: Iterable[Needed], *, is_strict: bool = True) -> int:
+        """Add everything below `roots`; how much of it is not there, which is an error if the walk is strict."""
+        level, lacking = list(roots), 0
+        while level:
+            found = abreast(lambda one: self._look(one, is_strict=is_strict), self._unmet(level), at_once=_AT_ONCE)
+            level = []
+            for inside in found:
+                lacking += inside is None
+                level += inside or ()
         return lacking
+
+    def _unmet(self, level: Iterable[Needed]) -> Iterator[Needed]:
+        """Those that were not met before; they are now."""
+        for one in level:
+            if (one.digest, one.scope) not in self.met:
+                self.met.add((one.digest, one.scope))
+                yield one
 
     def _look(self, needed: Needed, *, is_strict: bool) -> tuple[Needed, ...] | None:
         """Note the size of a blob, and return what it needs; None if it is not there, and need not be."""

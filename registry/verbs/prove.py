@@ -1,9 +1,9 @@
 """Prove that a model can be brought back: read every byte of it from the store, and hash it."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from registry.core.abreast import abreast
 from registry.core.digest import Digest, hashed, short
 from registry.core.manifest import Manifest
 from registry.core.pin import Pin
@@ -43,13 +43,8 @@ def prove(manifest: Digest, *, store: Store, proven: dict[Digest, int] | None = 
     for digest, what in _blobs(manifest, store):
         names.setdefault(digest, what)
     waiting = [digest for digest in names if digest not in sizes]
-    with ThreadPoolExecutor(readers) as threads:
-        try:
-            found = threads.map(lambda digest: _read_through(digest, names[digest], store), waiting)
-            sizes.update(zip(waiting, found, strict=True))
-        except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)  # why: one damaged file is enough; do not read the rest
-            raise
+    found = abreast(lambda digest: _read_through(digest, names[digest], store), waiting, at_once=readers)
+    sizes.update(zip(waiting, found, strict=True))
     return Proof(len(names), sum(sizes[digest] for digest in names))
 
 

@@ -1,9 +1,10 @@
 """Verify: believe nothing, read every blob again, check the ledger again, and say what is damaged and whom it harms."""
 
-from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import tee
 
+from registry.core.abreast import abreast
 from registry.core.digest import Digest, hashed, short
 from registry.core.health import Fault, Health, Kind, Level, Report, health_of, worst
 from registry.core.ledger.chain import Chain
@@ -58,7 +59,6 @@ def glance(*, store: Store, ledger: LedgerFile, genesis: Digest, premises: Premi
 class _Names:
     """What one blob is to people, in the order in which it was met."""
 
-    size: int | None = None
     what: dict[str, None] = field(default_factory=dict)
     harms: dict[str, None] = field(default_factory=dict)
 
@@ -75,51 +75,73 @@ class _Seen:
 
 @dataclass(slots=True)
 class _Check:
-    """One run: `names` has every blob that is needed, `seen` what each blob showed."""
+    """One run: `needed` has the size of every blob that is needed, `wrong` what each showed that is not sound.
+
+    `blobs` were read, or looked at where that is all; they have `size` bytes. `unchecked` were not read.
+    """
 
     store: Store
     premises: Premises
     level: Level
     sample: Sample | None = None
     readers: int = 1
-    names: dict[Digest, _Names] = field(default_factory=dict)
-    seen: dict[Digest, _Seen] = field(default_factory=dict)
+    needed: dict[Digest, int | None] = field(default_factory=dict)
+    wrong: dict[Digest, _Seen] = field(default_factory=dict)
+    blobs: int = 0
+    size: int = 0
+    unchecked: int = 0
 
     def run(self, ledger: LedgerFile, genesis: Digest) -> Report:
         """Walk from the ledger to every blob, look or read, and report."""
         links, breach, unread = _links(ledger, genesis)
         present = set(self.store.digests())  # why after: blobs come before the entries that name them
         walk = Walk(self.store)
-        self._name_all(links, walk, present)
-        self.seen = _of_walk(walk)
-        wanted = self.names if self.level == "quick" else {**self.names, **dict.fromkeys(sorted(present))}
-        self._see_all([digest for digest in wanted if digest not in self.seen])
-        trashed = self.premises.trashed & self.names.keys() - present
-        excused = self._excused(links, walk, trashed)
-        faults = (*self._faults(excused), *self._outside(trashed - excused))
-        report = self._report(len(links), breach, faults=faults, collected=len(excused - trashed), present=present)
-        if unread or self.premises.unlisted:
-            health = worst({report.health, "could-not-check"})
-            return replace(report, unread=unread, unlisted=self.premises.unlisted, health=health)
-        return report
-
-    def _name_all(self, links: Sequence[Link], walk: Walk, present: Collection[Digest]) -> None:
-        """Name everything that any entry needs."""
-        state = state_of(links) if links else None
         for link in links:
+            for needed in walk.through(of_entry(link.entry), present):
+                if self.needed.get(needed.digest) is None:
+                    self.needed[needed.digest] = needed.size
+        records = _of_walk(walk)
+        self._note(records.items())
+        others = () if self.level == "quick" else sorted(present - self.needed.keys())
+        self._see_all(digest for digest in (*self.needed, *others) if digest not in records)
+        trashed = self.premises.trashed & self.needed.keys() - present
+        excused = self._excused(links, walk, trashed)
+        found = (*self._faults(excused), *self._outside(trashed - excused, present))
+        names = self._names(links, walk, present, wanted={digest for digest, *_ in found})
+        faults = tuple(self._fault(*one, names=names) for one in found)
+        report = self._report(len(links), breach, faults=faults, collected=len(excused - trashed), present=present)
+        return replace(report, unread=unread, health=worst({report.health, "could-not-check"})) if unread else report
+
+    def _names(
+        self, links: Sequence[Link], walk: Walk, present: Collection[Digest], *, wanted: Collection[Digest]
+    ) -> dict[Digest, _Names]:
+        """What those `wanted` that are needed are to people; only of these, since a store may have very many blobs."""
+        found: dict[Digest, _Names] = {}
+        state = state_of(links) if links and wanted else None
+        for link in links if wanted else ():
             manifest = manifest_of(link.entry)
             called = state.names(manifest) if state and manifest else ()
             harm = f"{'/'.join(called)}@{short(manifest)}" if manifest else None
             for needed in walk.through(of_entry(link.entry), present):
-                names = self.names.setdefault(needed.digest, _Names())
-                names.size = needed.size if names.size is None else names.size
-                names.what[needed.what] = None
-                if harm:
-                    names.harms[harm] = None
+                if needed.digest in wanted:
+                    names = found.setdefault(needed.digest, _Names())
+                    names.what[needed.what] = None
+                    names.harms |= {harm: None} if harm else {}
+        return found
 
-    def _see_all(self, digests: Sequence[Digest]) -> None:
-        with ThreadPoolExecutor(self.readers) as threads:
-            self.seen.update(zip(digests, threads.map(self._see, digests), strict=True))
+    def _see_all(self, digests: Iterable[Digest]) -> None:
+        ours, theirs = tee(digests)
+        self._note(zip(ours, abreast(self._see, theirs, at_once=self.readers), strict=True))
+
+    def _note(self, seen: Iterable[tuple[Digest, _Seen]]) -> None:
+        """Count what blobs showed, and keep what is wrong."""
+        for digest, one in seen:
+            if one.is_read or self.level == "quick":
+                self.blobs, self.size = self.blobs + 1, self.size + one.size
+            if one.kind:
+                self.wrong[digest] = one
+            elif not one.is_read:
+                self.unchecked += 1
 
     def _see(self, digest: Digest) -> _Seen:
         is_read = self.level == "read-data" or (self.sample is not None and self.sample.has(digest))
@@ -130,7 +152,7 @@ class _Check:
             return _fault_of(error)
         except OSError as error:
             return _Seen(kind="unreadable", why=error.strerror or str(error))
-        wanted = self.names[digest].size if digest in self.names else None
+        wanted = self.needed.get(digest)
         if again[1] != digest:
             return _Seen(size, is_read, "damaged", f"its {size} bytes hash to {found}, and so they did when read again")
         if found != digest:
@@ -146,31 +168,28 @@ class _Check:
 
     def _excused(self, links: Sequence[Link], walk: Walk, trashed: Collection[Digest]) -> set[Digest]:
         """What was set aside or deleted on purpose, and is not needed again."""
-        gone = {one for one, seen in self.seen.items() if seen.kind == "missing"} & self.premises.collected
+        gone = {one for one, seen in self.wrong.items() if seen.kind == "missing"} & self.premises.collected
         gone |= set(trashed)
         return walk.excused(gone, state_of(links)) if gone and links else gone
 
-    def _faults(self, excused: Collection[Digest]) -> Iterator[Fault]:
+    def _faults(self, excused: Collection[Digest]) -> Iterator[tuple[Digest, Kind, str]]:
         """What the blobs showed, in the order in which they were met."""
-        for digest, seen in self.seen.items():
+        for digest, seen in self.wrong.items():
             if seen.kind and digest not in excused:
-                yield self._fault(digest, seen.kind, seen.why)
+                yield digest, seen.kind, seen.why
 
-    def _outside(self, trashed: Collection[Digest]) -> Iterator[Fault]:
+    def _outside(self, trashed: Collection[Digest], present: Collection[Digest]) -> Iterator[tuple[Digest, Kind, str]]:
         """What the premises show of blobs that are sound, as far as they were read."""
-        sound = {digest for digest, seen in self.seen.items() if seen.kind is None}
-        for digest in sorted(sound & set(trashed)):
-            yield self._fault(digest, "trashed", "it was set aside, and is needed again")
+        for digest in sorted(set(trashed) - self.wrong.keys()):
+            yield digest, "trashed", "it was set aside, and is needed again"
         for digest in self.premises.exposed:
-            if digest in sound or self.level == "quick":
-                yield self._fault(digest, "exposed", "its mode lets somebody write to it")
+            is_sound = (digest in present or digest in self.needed) and digest not in self.wrong
+            if is_sound or self.level == "quick":
+                yield digest, "exposed", "its mode lets somebody write to it"
 
-    def _fault(self, digest: Digest, kind: Kind, why: str) -> Fault:
-        names = self.names.get(digest)
-        health = health_of(kind, is_needed=names is not None)
-        if names is None:
-            return Fault(digest, kind, health, why, (), ())
-        return Fault(digest, kind, health, why, tuple(names.what), tuple(names.harms), names.size)
+    def _fault(self, digest: Digest, kind: Kind, why: str, *, names: Mapping[Digest, _Names]) -> Fault:
+        named, health = names.get(digest, _Names()), health_of(kind, is_needed=digest in self.needed)
+        return Fault(digest, kind, health, why, tuple(named.what), tuple(named.harms), self.needed.get(digest))
 
     def _report(
         self,
@@ -181,20 +200,19 @@ class _Check:
         collected: int,
         present: set[Digest],
     ) -> Report:
-        read = [seen for seen in self.seen.values() if seen.is_read or self.level == "quick"]
         healths: set[Health] = {fault.health for fault in faults} | ({"tampering"} if breach else set())
         bad = {fault.digest for fault in faults}
         return Report(
             health=worst(healths),
             level=self.level,
             entries=entries,
-            blobs=len(read),
-            size=sum(seen.size for seen in read),
-            unchecked=sum(1 for seen in self.seen.values() if not seen.is_read and seen.kind is None),
+            blobs=self.blobs,
+            size=self.size,
+            unchecked=self.unchecked,
             breach=breach,
             faults=faults,
             collected=collected,
-            spare=tuple(sorted(present - self.names.keys() - bad)),
+            spare=tuple(sorted(present - self.needed.keys() - bad)),
             strays=self.premises.strays,
         )
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench_project import REGISTRY, Ran, make_project, run, settle
+from bench_project import REGISTRY, Ran, make_base, make_project, make_small, run, settle
 
 MLFLOW = """
 import sys, time
@@ -60,6 +60,33 @@ def sharing(base: Path, disk: Path, turn: int) -> Costs:
 def delivering(base: Path, room: Path) -> Costs:
     """Hand a model out, do it again, take it in again and check it: what the registry, DVC and a copy take."""
     return {**_pull(base, room / "pull"), **_dvc_checkout(base, room / "dvc"), **_copy(base, room / "copy")}
+
+
+def remembering(room: Path, files: int) -> Costs:
+    """What each command takes over a model of which so many small files are a part, one after the other."""
+    base, project = room / "base", room / "project"
+    make_base(base, 0)
+    make_small(base / "small", files)
+    make_project(project, base)
+    kept, host, copy = project / ".registry", str(room / "host"), str(room / "copy")
+    found = {"pin": run(PIN, project)}
+    run(("git", "add", "-A"), project)
+    run(("git", "commit", "-q", "-m", "the lock"), project)
+    run((*REGISTRY, *PROMOTE), project)
+    for name, *words in (
+        ("pin, warm", "pin", "manifests/model.json"),
+        ("pull", "pull", "dev", host),
+        ("pull, warm", "pull", "dev", host),
+        ("verify", "verify"),
+        ("gc", "gc"),
+        ("push", "push", copy),
+        ("push, warm", "push", copy),
+    ):
+        found[name] = run((*REGISTRY, *words), project)
+    shutil.rmtree(kept / "blobs")
+    found["fetch"] = run((*REGISTRY, "fetch", copy), project)
+    shutil.rmtree(room)
+    return {f"registry {name}, {files:,} files": took for name, took in found.items()}
 
 
 def starting(room: Path, times: int) -> dict[str, list[float]]:

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bench_contenders import Costs, delivering, keeping, many_small, sharing, starting
+from bench_contenders import Costs, delivering, keeping, many_small, remembering, sharing, starting
 from bench_disk import sharing_disk
 from bench_page import memory, ratios, seconds, starts, targets
 from bench_project import make_base, make_small
@@ -46,7 +46,8 @@ bytes survive a power cut. `dvc add` (first, with an empty state directory), `dv
 memory, for the system to write later; `cp + sync` does not. `mlflow log_artifacts` is timed inside of a process that
 has started already, with SQLite and a local artifact directory. `openssl dgst` is `xargs -P2 openssl dgst -sha256`:
 hashing alone, the floor. *Shared blocks* is a disk in a file, mounted for this, that can clone files: {disk}. *Small
-files* are {files} JSON files of 0.2 to 3 kB, a thousand in a directory.
+files* are {files} JSON files of 0.2 to 3 kB, a thousand in a directory. The commands whose names end in *{files} files*
+are run once, one after the other, for their memory: the model has these files beside its weights.
 
 {machine}
 
@@ -62,8 +63,10 @@ def main() -> None:
     try:
         with sharing_disk(room, size) as (disk, kind), closing(_Rounds(room, words, disk=disk)) as rounds:
             found = rounds.run()
+            many = remembering(room / "remember", words.files)
+            starting_s = starting(room, STARTS)
             text = "\n".join(
-                (targets(found), ratios(found), seconds(found), starts(starting(room, STARTS)), memory(found))
+                (targets(found, many), ratios(found), seconds(found), starts(starting_s), memory(found, many))
             )
     finally:
         shutil.rmtree(room, ignore_errors=True)

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from registry.adapters import durable
 from registry.adapters.hosts.filling import WRITTEN_NS
-from registry.adapters.hosts.record import Book, open_book
+from registry.adapters.hosts.record import Book, HostRecord, KnownFile, open_book
+from registry.core.canonical import canonical
 from registry.core.digest import digest_of
 from registry.core.tree import Entry
 
@@ -100,3 +103,13 @@ def test_what_is_no_plain_file_is_never_believed(book: Book) -> None:
     (book.root / "directory").mkdir()
 
     assert not any(book.holds(name, GOOD) for name in ("link", "pipe", "directory", "absent"))
+
+
+@given(st.lists(st.text('aäz/" .\\\n\U0001f600'), max_size=4), st.integers(-(10**18), 10**18), st.integers(0, 2))
+def test_a_record_has_the_spelling_of_every_record(paths: list[str], number: int, history: int) -> None:
+    """It is written without a dictionary for each file, and to the same bytes."""
+    known = [KnownFile(path, digest_of(b""), *[str(number)] * 5) for path in paths]
+    record = HostRecord(history=(digest_of(b"x"),) * history, files=tuple(known))
+
+    assert canonical(record.model_dump(mode="json")) == record.canonical()
+    assert record == HostRecord.parse(record.canonical())

@@ -57,12 +57,7 @@ class Project:
     @property
     def registry(self) -> Registry:
         """The same registry from within, with the memory of ledgers that this project's home has."""
-        return Registry(self.seen_from, environment=self.environment)
-
-    @property
-    def seen_from(self) -> Path:
-        """The directory whose settings say where store and ledger are."""
-        return self.root
+        return Registry(self.root, environment=self.environment)
 
     @property
     def environment(self) -> dict[str, str]:

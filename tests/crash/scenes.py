@@ -10,11 +10,9 @@ What must hold, however the verb ended:
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from registry.adapters.hosts.directory import HostDirectory
 from registry.adapters.ledgers.directory import DirectoryLedger
@@ -26,7 +24,6 @@ from tests.crash.project import Project
 from tests.crash.victim import Ended, Victims
 
 LOST, DAMAGED = b"a tokenizer that will be lost", b"a tokenizer that will rot"
-URL = "s3://models/registry"
 RULE = "success@1(quiz).point >= 0.5"
 VERBS: dict[str, tuple[str, ...]] = {
     "init": ("init",),
@@ -50,16 +47,8 @@ VERBS: dict[str, tuple[str, ...]] = {
     "fetch": ("fetch", "../remote"),
     "gc": ("gc", "--delete"),
     "repair": ("repair", "--from", "../remote"),
-    "bucket pin": ("pin", "manifests/two.json"),
-    "bucket promote": ("promote", "one", "--to", "dev", "--bootstrap", "--reason", "the first"),
-    "bucket pull": ("pull", "dev", "../host"),
-    "bucket push": ("push", URL),
-    "bucket fetch": ("fetch", URL),
 }
-"""What is typed. `switch` is a pull by a host that shows another release already; `apply` names another key."""
-
-LOCAL = tuple(verb for verb in VERBS if not verb.startswith("bucket"))
-"""Those that need no bucket."""
+"""What is typed. `switch` is a pull by a host that shows another release already; `apply` gives a key a role."""
 
 ONCE = frozenset({"rollback", "resume"})
 """What is refused when it is done already, or would be done once more."""
@@ -95,15 +84,9 @@ class Scene:
         shutil.copytree(self.parent, parent, symlinks=True)
         return replace(self, parent=parent)
 
-    def run(self, victims: Victims, **how: Any) -> Ended:
-        """Do the verb; `how` are options of `Victims.start`."""
-        with self.served():
-            return victims.run(self.project.root, self.project.environment, *VERBS[self.verb], **how)
-
-    @contextmanager
-    def served(self) -> Iterator[None]:
-        """Have what it speaks to running meanwhile: here, nothing."""
-        yield
+    def run(self, victims: Victims) -> Ended:
+        """Do the verb, unharmed."""
+        return victims.run(self.project.root, self.project.environment, *VERBS[self.verb])
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +198,6 @@ _DONE: dict[str, Callable[[Scene], bool]] = {
     "gc": lambda scene: not list((scene.project.place / "trash").glob("2020*/*")),
     "repair": lambda scene: scene.project.registry.verify().is_clean,
 }
-_DONE |= {f"bucket {verb}": _DONE[verb] for verb in ("pin", "promote", "pull", "push", "fetch")}
 
 
 def _check_state(scene: Scene, before: Before, *, is_whole: bool) -> None:

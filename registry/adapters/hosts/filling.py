@@ -21,6 +21,8 @@ last look at it shows in its stat.
 """
 
 _AT_ONCE = 4
+_HANDED_OUT = 1024
+"""Files that are handed out at once: what waits takes memory too."""
 
 
 class _Stopped(Exception):
@@ -48,8 +50,11 @@ def fill(root: Path, entries: Sequence[Entry], open: Open) -> None:
 
 def each(work: Callable[[Entry], None], entries: Sequence[Entry], *, stop: threading.Event | None = None) -> None:
     """Do `work` for each entry, a few at a time; after the first fault set `stop`, start no more, and raise it."""
-    if not entries:
-        return
+    for start in range(0, len(entries), _HANDED_OUT):
+        _each(work, entries[start : start + _HANDED_OUT], stop)
+
+
+def _each(work: Callable[[Entry], None], entries: Sequence[Entry], stop: threading.Event | None) -> None:
     with ThreadPoolExecutor(min(_AT_ONCE, len(entries), os.cpu_count() or 1)) as pool:
         futures = [pool.submit(work, entry) for entry in entries]
         try:

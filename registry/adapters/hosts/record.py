@@ -7,16 +7,19 @@ it is lost or doubtful, files are hashed again.
 Source: the "racy git" problem, git's Documentation/technical/racy-git.txt.
 """
 
+import dataclasses
+import json
 import os
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from registry.adapters import durable
 from registry.adapters.hosts.filling import WRITTEN_NS
@@ -28,6 +31,7 @@ from registry.core.tree import Entry
 Number = Annotated[str, Field(pattern=r"^-?[0-9]{1,20}$")]
 """A whole number as a string: nanoseconds since 1970 are wider than JSON's integers may be."""
 
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 _TICK_NS = 20 * 10**6  # why: file systems stamp with the kernel's tick, which is 1 to 10 ms.
 
 
@@ -41,7 +45,8 @@ class Look(NamedTuple):
     ctime_ns: int
 
 
-class KnownFile(Record):
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", strict=True))
+class KnownFile:
     """A file whose bytes were hashed: its path below the host's directory, their digest, and its stat."""
 
     path: str
@@ -60,14 +65,25 @@ class HostRecord(Record):
     history: tuple[Sha256, ...] = ()
     files: tuple[KnownFile, ...] = ()
 
+    def canonical(self) -> bytes:
+        """The one spelling, as of every record, without a dictionary for each of many files on the way."""
+        out = BytesIO()
+        comma = b'{"files":['
+        for one in self.files:
+            out.write(comma + _spelled(one).encode())
+            comma = b","
+        history = ",".join(f'"{digest}"' for digest in self.history)
+        out.write((b"" if self.files else comma) + f'],"form":"{self.form}","history":[{history}]}}'.encode())
+        return out.getvalue()
 
-@dataclass(slots=True)
+
+@dataclasses.dataclass(slots=True)
 class Book:
     """The record in use. Paths are relative to `root`, the host's directory."""
 
     root: Path
-    history: list[Digest] = field(default_factory=list)
-    known: dict[str, tuple[Digest, Look]] = field(default_factory=dict)
+    history: list[Digest] = dataclasses.field(default_factory=list)
+    known: dict[str, tuple[Digest, Look]] = dataclasses.field(default_factory=dict)
 
     def knows(self, path: str, entry: Entry) -> bool:
         """Whether the file at `path` was hashed as `entry` and still looks as it did then."""
@@ -180,6 +196,13 @@ def _look_of(found: os.stat_result) -> Look | None:
     if not stat.S_ISREG(found.st_mode):
         return None
     return Look(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _spelled(one: KnownFile) -> str:
+    return (
+        f'{{"ctime_ns":"{one.ctime_ns}","device":"{one.device}","digest":"{one.digest}","inode":"{one.inode}",'
+        f'"mtime_ns":"{one.mtime_ns}","path":{_quoted(one.path)},"size":"{one.size}"}}'
+    )
 
 
 def _written(path: str, digest: Digest, look: Look) -> KnownFile:

@@ -6,12 +6,12 @@ import os
 import stat
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from registry.adapters.durable import pour
+from registry.core.abreast import abreast
 from registry.core.pin import Source
 from registry.core.reference import NothingThere
 from registry.core.tree import Entry, Tree, UnsafeName, check_name, check_names, tree_of
@@ -122,8 +122,7 @@ def tree_at(directory: Path) -> Tree:
         ConflictError: A file was written to meanwhile.
     """
     files = files_at(directory, "")
-    with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
-        tree = tree_of(threads.map(_hashed, files))
+    tree = tree_of(abreast(_hashed, files, at_once=os.cpu_count() or 1))
     check_unchanged(files)
     return tree
 

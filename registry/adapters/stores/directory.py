@@ -2,18 +2,18 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from registry.adapters import durable
 from registry.adapters.stores.attic import Attic
 from registry.adapters.stores.intake import BLOBS, Intake, Taken
 from registry.adapters.stores.seen import Seen
+from registry.core.abreast import abreast
 from registry.core.digest import Digest, DigestMismatch, check, digest_of
 from registry.core.store import Premises, digest_at, missing, place_of
 from registry.core.tree import Entry, Tree, check_names, tree_of
@@ -37,10 +37,6 @@ _GROUPS_AT_ONCE = 2
 
 _BATCH = 8192
 """Files between two rounds of making names durable; so memory is bounded whatever their number."""
-
-
-_Offer = TypeVar("_Offer")
-_Took = TypeVar("_Took")
 
 
 class Unreadable(RegistryError):
@@ -100,7 +96,7 @@ class DirectoryStore:
         except OSError as error:
             if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
                 raise _no_file(digest) from None
-            raise _unreadable(digest, error) from error
+            raise Unreadable(f"{digest} could not be read", why=error.strerror or str(error)) from error
 
     def get(self, digest: Digest) -> bytes:
         """Read a small blob, verified; raises `Missing`, `DigestMismatch` or `Unreadable`."""
@@ -108,7 +104,7 @@ class DirectoryStore:
             try:
                 return check(content.read(), digest)
             except OSError as error:
-                raise _unreadable(digest, error) from error
+                raise Unreadable(f"{digest} could not be read", why=error.strerror or str(error)) from error
 
     def digests(self) -> Iterator[Digest]:
         """Every blob that is here, in no order."""
@@ -119,8 +115,9 @@ class DirectoryStore:
         if not (self.root / "blobs").is_dir():
             return frozenset()
         blobs = [durable.Written(digest, size) for digest, size in wanted.items()]
-        with self._intake() as intake, ThreadPoolExecutor(os.cpu_count() or 1) as threads:
-            found = frozenset(b.digest for b, has in zip(blobs, threads.map(intake.has, blobs), strict=True) if has)
+        with self._intake() as intake:
+            are_here = abreast(intake.has, blobs, at_once=os.cpu_count() or 1)
+            found = frozenset(blob.digest for blob, is_here in zip(blobs, are_here, strict=True) if is_here)
             intake.settle()
             intake.remember(())
         return found
@@ -134,18 +131,7 @@ class DirectoryStore:
     def premises(self) -> Premises:
         """What shows without reading a byte."""
         attic = self.attic
-        return Premises(
-            self.strays(), tuple(sorted(self._exposed())), attic.trashed(), attic.collected(), attic.unlisted()
-        )
-
-    def collected(self) -> frozenset[Digest]:
-        """What was deleted on purpose, here or where blobs were brought from."""
-        return self.attic.collected()
-
-    def note_collected(self, digests: Iterable[Digest]) -> None:
-        """Note what was deleted on purpose where blobs were brought from."""
-        durable.make_directory(self.root)
-        self.attic.note_collected(digests)
+        return Premises(self.strays(), tuple(sorted(self._exposed())), attic.trashed(), attic.collected())
 
     def seal(self, digests: Iterable[Digest]) -> None:
         """Let nobody write to these blobs any more."""
@@ -189,7 +175,7 @@ class DirectoryStore:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise _unreadable(digest, error) from error
+                raise Unreadable(f"{digest} could not be read", why=error.strerror or str(error)) from error
         raise missing(digest)
 
     def _exposed(self) -> Iterator[Digest]:
@@ -213,19 +199,12 @@ def _take_all(intake: Intake, files: Sequence[OpenFile]) -> Iterator[Taken]:
     # why the largest first: so that the last one to end is not a large one that was begun last.
     large = sorted((file for file in files if file.size >= durable.PIECE_BYTES), key=lambda file: -file.size)
     small = [file for file in files if file.size < durable.PIECE_BYTES]
-    yield from _each(intake.take, large, at_once=_LARGE_AT_ONCE)
+    yield from abreast(intake.take, large, at_once=_LARGE_AT_ONCE)
     if len(small) > FEW and _is_local(small[0]) and durable.can_sync_together(intake.unfinished):
         groups = [small[start : start + _GROUP] for start in range(0, len(small), _GROUP)]
-        yield from chain.from_iterable(_each(intake.take_all, groups, at_once=_GROUPS_AT_ONCE))
+        yield from chain.from_iterable(abreast(intake.take_all, groups, at_once=_GROUPS_AT_ONCE))
     else:
-        yield from _each(intake.take, small, at_once=_SMALL_AT_ONCE)
-
-
-def _each(take: Callable[[_Offer], _Took], offers: Sequence[_Offer], *, at_once: int) -> Iterator[_Took]:
-    """Do `take` with each of `offers`, so many at a time."""
-    if offers:
-        with ThreadPoolExecutor(min(at_once, len(offers))) as threads:
-            yield from threads.map(take, offers)
+        yield from abreast(intake.take, small, at_once=_SMALL_AT_ONCE)
 
 
 def _is_local(file: OpenFile) -> bool:
@@ -238,11 +217,6 @@ def _refuse(error: OSError) -> None:
     """Tell of a directory that cannot be listed: what lies in it would seem not to be there, or never be checked."""
     if not isinstance(error, FileNotFoundError):
         raise Unreadable(f"{error.filename} could not be listed", why=error.strerror or str(error)) from error
-
-
-def _unreadable(digest: Digest, error: OSError) -> Unreadable:
-    why, mend = error.strerror or str(error), durable.mend_of(error)
-    return Unreadable(f"{digest} could not be read", why=why, mend=mend)
 
 
 def _no_file(digest: Digest) -> DigestMismatch:

@@ -53,7 +53,7 @@ def slice_digests(tree: Tree) -> dict[str, Digest]:
     found: dict[str, list[Entry]] = {}
     for entry in tree.entries:
         name, _, path = entry.path.partition("/")
-        found.setdefault(name, []).append(entry.model_copy(update={"path": path}))
+        found.setdefault(name, []).append(Entry(path=path, size=entry.size, digest=entry.digest))
     return {name: tree_of(entries).digest for name, entries in found.items()}
 
 
