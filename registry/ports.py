@@ -73,6 +73,12 @@ class Replica(Store, Protocol):
     def held(self, wanted: Mapping[Digest, int]) -> frozenset[Digest]:
         """Those of `wanted` that are here whole: of that size in bytes, and hashed now or when they looked the same."""
 
+    def collected(self) -> frozenset[Digest]:
+        """What was deleted on purpose, here or where blobs were brought from; whoever misses it need not worry."""
+
+    def note_collected(self, digests: Iterable[Digest]) -> None:
+        """Note, durably, what was deleted on purpose where blobs were brought from."""
+
 
 class Meter(Protocol):
     """Somebody who wants to know how far the carrying of blobs is."""
@@ -87,23 +93,25 @@ class Meter(Protocol):
 class Attic(Protocol):
     """What lies behind a store: where blobs go that are not wanted in their place, and from where they come back."""
 
-    def alone(self) -> "AbstractContextManager[Stock]":
-        """Keep writers and other collectors out, and say what is here; raises `ConflictError` if they do not finish.
+    def stocktaking(self) -> "AbstractContextManager[Callable[[], Stock]]":
+        """Keep writers and other collectors out, where they can be kept out; what it gives says what is here.
 
-        Whoever put a blob before, and has not named it in the ledger yet, is among `leased`.
+        That is asked after the ledger was read, so that all that an entry names is among it. Where others are kept out,
+        whoever put a blob before and has not named it in the ledger yet is among `leased`, and `ConflictError` is
+        raised if they do not finish. Elsewhere none of the moves below does harm, whatever others do meanwhile.
         """
 
     def set_aside(self, digests: Sequence[Digest], at: datetime) -> None:
-        """Move blobs into the trash, durably; only while alone. The store still gives them to who asks."""
+        """Move blobs into the trash, durably; only while taking stock. The store still gives them to who asks."""
 
     def bring_back(self, digests: Sequence[Digest]) -> None:
-        """Move blobs from the trash to their places, durably; only while alone."""
+        """Move blobs from the trash to their places, durably; only while taking stock."""
 
     def purge(self, digests: Sequence[Digest], *, known: Sequence[Digest]) -> None:
-        """Delete blobs in the trash for good; only while alone. Those `known` to the ledger are written down first."""
+        """Delete blobs in the trash for good; only while taking stock. The `known` to the ledger are noted first."""
 
-    def quarantine(self, digest: Digest, at: datetime) -> str:
-        """Move what lies in a blob's place out of the way, whatever it is, and say where it is now."""
+    def quarantine(self, digest: Digest, at: datetime) -> str | None:
+        """Move the damaged blob in a place out of the way, and say where it is now; None if it was mended meanwhile."""
 
 
 class Copies(Protocol):

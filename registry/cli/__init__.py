@@ -124,7 +124,10 @@ def main() -> None:
     except OSError as error:
         _let_go()
         # why: every fault that we know is told by the adapter that met it; this is the system's word for the rest.
-        stop(RegistryError(f"{error.filename or 'the output'} could not be used", why=error.strerror or str(error)))
+        from registry.adapters.durable import mend_of
+
+        what, why = f"{error.filename or 'the output'} could not be used", error.strerror or str(error)
+        stop(RegistryError(what, why=why, mend=mend_of(error)))
     except (KeyboardInterrupt, typer.Abort):
         talk("interrupted")
         sys.exit(INTERRUPTED)

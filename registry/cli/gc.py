@@ -49,7 +49,7 @@ def _report(report: "Collected") -> str:
         _components(report),
         f"sharing saves {size(report.saved)}",
         "",
-        f"kept        {_told(report.kept)}",
+        f"kept        {_told(report.kept)}; {_told(report.records)} of them are manifests, suites, evidence, verdicts",
         f"young       {_told(report.young)}: nothing needs it yet",
         f"set aside   {_told(report.set_aside)}: {'now in the trash' if is_done else 'would go into the trash'}",
         f"trash       {_told(report.trash)}: will be deleted when the grace is over",
@@ -71,7 +71,7 @@ def _components(report: "Collected") -> str:
 
 
 def _told(amount: "Amount") -> str:
-    return f"{amount.blobs} blobs, {size(amount.size)}"
+    return f"{amount.blobs} {'blob' if amount.blobs == 1 else 'blobs'}, {size(amount.size)}"
 
 
 def _reason(found: "Why") -> str:

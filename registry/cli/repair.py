@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 From = Annotated[
     list[str] | None,
-    typer.Option("--from", metavar="PLACE", help="A remote, store, host, bundle, DVC cache or directory; again."),
+    typer.Option(
+        "--from", metavar="PLACE", help="A remote, store, host, bundle, DVC cache or directory; once for each."
+    ),
 ]
 
 
@@ -46,5 +48,7 @@ def _show(repaired: "Repaired") -> None:
         data(f"ledger broken\n{repaired.breach}")
     if repaired.unread:
         data(f"ledger not read to its end\n{repaired.unread}")
+    if repaired.unlisted:
+        data(repaired.unlisted)
     whole = repaired.health == "clean"
     data("whole" if whole else f"NOT WHOLE, {repaired.health}\n  mend: {MENDS[repaired.health]}")

@@ -96,6 +96,8 @@ def show_report(report: "Report", remote: str | None = None) -> None:
         data(f"ledger broken {where}\n{report.breach}")
     if report.unread:
         data(f"ledger read up to entry {report.entries - 1}, and no further\n{report.unread}")
+    if report.unlisted:
+        data(f"{report.unlisted}\n  mend: put a copy of it back, or move it away; what it names counts as missing now")
     for stray in report.strays:
         talk(f"stray     {visible(stray)}: no blob; harmless, what a crash left is cleared by the next writer")
     read = "looked at" if report.level == "quick" else "hashed"

@@ -59,7 +59,8 @@ class Report:
 
     `blobs`, `size` bytes, were hashed (or only looked at, if the level is `quick`); `unchecked` blobs were not hashed.
     `breach` is how the ledger is broken, if it is, and `unread` what kept its end from being read, if anything did.
-    `collected` blobs that an entry names were deleted on purpose. `spare` blobs are sound and needed by no entry,
+    `collected` blobs that an entry names were deleted on purpose; `unlisted` is why that cannot be known, if it cannot.
+    `spare` blobs are sound and needed by no entry,
     `strays` are no blobs; both harm nobody.
     """
 
@@ -75,6 +76,7 @@ class Report:
     spare: tuple[Digest, ...]
     strays: tuple[str, ...]
     unread: str | None = None
+    unlisted: str | None = None
 
     @property
     def is_clean(self) -> bool:

@@ -7,6 +7,7 @@ is not there, and the next run goes on where this one stopped.
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import tee
 from typing import BinaryIO, cast
 
 from registry.core.abreast import abreast
@@ -85,7 +86,7 @@ def wanted_of(state: State, refs: Sequence[str]) -> Wanted:
     return Wanted((*map(of_manifest, models), *(needed for entry in about for needed in of_entry(entry))))
 
 
-def carry(wanted: Wanted, *, source: Store, target: Replica, records: Sequence[Store], meter: Meter) -> Carried:
+def carry(wanted: Wanted, *, source: Replica, target: Replica, records: Sequence[Store], meter: Meter) -> Carried:
     """Bring everything that is `wanted`, and that `target` does not hold whole.
 
     Args:
@@ -108,7 +109,15 @@ def carry(wanted: Wanted, *, source: Store, target: Replica, records: Sequence[S
     size_bytes = sum(file.size for file in files)
     meter.expect(size_bytes)
     target.put_files(files)
-    return Carried(len(sizes), len(files), lacking, size_bytes, 0, 0)
+    _hand_on_collected(lacking, source, target)
+    return Carried(len(sizes), len(files), len(lacking), size_bytes, 0, 0)
+
+
+def _hand_on_collected(lacking: set[Digest], source: Replica, target: Replica) -> None:
+    """Let `target` know which of the `lacking` blobs were deleted on purpose, before an entry comes that names them."""
+    if lacking and (fresh := lacking & source.collected() - target.collected()):
+        # why not what is there: if that is lost one day, it was not on purpose.
+        target.note_collected(fresh.difference(target.digests()))
 
 
 def check_same(ours: Sequence[bytes], theirs: Sequence[bytes]) -> None:
@@ -189,15 +198,17 @@ class _Walk:
     sizes: dict[Digest, int] = field(default_factory=dict)
     met: set[tuple[Digest, str]] = field(default_factory=set)
 
-    def run(self, roots: Iterable[Needed], *, is_strict: bool = True) -> int:
-        """Add everything below `roots`; how much of it is not there, which is an error if the walk is strict."""
-        level, lacking = list(roots), 0
+    def run(self, roots: Iterable[Needed], *, is_strict: bool = True) -> set[Digest]:
+        """Add everything below `roots`; what of it is not there, which is an error if the walk is strict."""
+        level, lacking = list(roots), set[Digest]()
         while level:
-            found = abreast(lambda one: self._look(one, is_strict=is_strict), self._unmet(level), at_once=_AT_ONCE)
-            level = []
-            for inside in found:
-                lacking += inside is None
-                level += inside or ()
+            ours, theirs = tee(self._unmet(level))
+            found = abreast(lambda one: self._look(one, is_strict=is_strict), theirs, at_once=_AT_ONCE)
+            below: list[Needed] = []
+            for one, inside in zip(ours, found, strict=True):
+                lacking |= {one.digest} if inside is None else set()
+                below += inside or ()
+            level = below
         return lacking
 
     def _unmet(self, level: Iterable[Needed]) -> Iterator[Needed]:

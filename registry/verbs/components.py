@@ -31,8 +31,8 @@ class Component:
 
 def components_of(
     state: State, walk: Walk, *, stock: Stock, spare: Collection[Digest]
-) -> tuple[tuple[Component, ...], int]:
-    """Every registered artefact of which something is here, the largest first; and the bytes that sharing saves.
+) -> tuple[tuple[Component, ...], int, Collection[Digest]]:
+    """Every registered artefact of which something is here, the largest first; the bytes that sharing saves; the blobs.
 
     Args:
         state: What the ledger says.
@@ -50,7 +50,7 @@ def components_of(
     stored = {digest: size for found in blobs.values() for digest, size in found.items()}
     alone = sum(sum(found.values()) for found in blobs.values())
     listed = sorted((row for row in rows if row.versions), key=lambda row: (-row.stored, row.role, row.name))
-    return tuple(listed), alone - sum(stored.values())
+    return tuple(listed), alone - sum(stored.values()), stored.keys()
 
 
 def _row(

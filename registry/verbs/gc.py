@@ -15,7 +15,7 @@ from registry.core.ledger.views import State
 from registry.core.reach import of_entry, of_leased
 from registry.core.retention import Retention
 from registry.core.roots import Root, roots
-from registry.core.store import Lying, Stock
+from registry.core.store import Lying, Stock, Unlisted
 from registry.errors import IntegrityError, RegistryError
 from registry.ports import Attic, Clock, LedgerFile, Store
 from registry.verbs.components import Component, components_of
@@ -43,7 +43,8 @@ class Collected:
 
     `kept` is reached from a root. The rest is `young`, `set_aside` now, in the `trash` since less than the grace, or
     `deleted` now; `brought_back` is what was in the trash and is needed. `components` is what each part of the models
-    takes, `saved` what they would take more, in bytes, if each version lay there on its own.
+    takes, `saved` what they would take more, in bytes, if each version lay there on its own. `records` is what is kept
+    and belongs to none of them: manifests, suites, evidence, verdicts.
     """
 
     is_dry_run: bool
@@ -54,6 +55,7 @@ class Collected:
     trash: Amount
     deleted: Amount
     brought_back: Amount
+    records: Amount
     saved: int
     components: tuple[Component, ...]
 
@@ -98,7 +100,7 @@ def gc(
     Args:
         store: Where the blobs are read; not through a lease, which would wait for this very run.
         attic: What lies behind that store.
-        ledger: Where the entries are; read once the writers are kept out.
+        ledger: Where the entries are; read once the writers are kept out, where they can be.
         genesis: The pinned digest of entry 0.
         clock: Says how old things are.
         retention: How much stays.
@@ -109,12 +111,13 @@ def gc(
         ConflictError: Writers or another collector were at work all the time.
     """
     now = clock.now()
-    with attic.alone() as stock:
-        plan = _plan(stock, read(ledger, genesis), store=store, retention=retention, now=now)
-        report = _report(plan, store, now, is_dry_run=False)
+    with attic.stocktaking() as take_stock:
+        state = read(ledger, genesis)  # why before the stock: blobs come before the entries that name them
+        plan = _plan(take_stock(), state, store=store, retention=retention, now=now)
+        report, known = _report(plan, store, now, is_dry_run=False), _known(plan, store)
         attic.bring_back(plan.brought_back)
         attic.set_aside(plan.set_aside, now)
-        attic.purge(plan.deleted, known=_known(plan, store))
+        attic.purge(plan.deleted, known=known)
     return report
 
 
@@ -123,8 +126,9 @@ def survey(
 ) -> Collected:
     """Say what `gc` would do, and do nothing. Arguments and faults are those of `gc`."""
     now = clock.now()
-    with attic.alone() as stock:
-        plan = _plan(stock, read(ledger, genesis), store=store, retention=retention, now=now)
+    with attic.stocktaking() as take_stock:
+        state = read(ledger, genesis)  # why before the stock: blobs come before the entries that name them
+        plan = _plan(take_stock(), state, store=store, retention=retention, now=now)
         return _report(plan, store, now, is_dry_run=True)
 
 
@@ -144,8 +148,8 @@ def why(
         LedgerLost, Breach: The ledger cannot be read or believed.
         ConflictError: Writers or another collector were at work all the time.
     """
-    with attic.alone() as stock:
-        state, walk = read(ledger, genesis), Walk(store)
+    with attic.stocktaking() as take_stock:
+        state, walk, stock = read(ledger, genesis), Walk(store), take_stock()
         kept = [*roots(state, retention, now=clock.now()), *_leased(stock, store)]
         paths = _paths(digest, kept, walk=walk, present=stock.trash.keys() | stock.blobs.keys())
     place, lying = _where(digest, stock)
@@ -177,8 +181,11 @@ def _marked(stock: Stock, state: State, *, store: Store, retention: Retention, n
     """Everything that a root reaches.
 
     Raises:
-        StoreDamaged: One of them is missing, cut, or cannot be followed.
+        StoreDamaged: One of them is missing, cut, or cannot be followed; or the list of what was deleted is damaged.
     """
+    if stock.unlisted:
+        mend = Unlisted(stock.unlisted).mend
+        raise StoreDamaged("nothing is collected from a damaged store", why=stock.unlisted, mend=mend)
     present = stock.trash.keys() | stock.blobs.keys()
     walk, marked, faults = Walk(store), set[Digest](), dict[Digest, str]()
     for needed in walk.through((root.needed for root in roots(state, retention, now=now)), present):
@@ -221,18 +228,26 @@ def _leased(stock: Stock, store: Store) -> Iterable[Root]:
 
 
 def _known(plan: _Plan, store: Store) -> list[Digest]:
-    """What is deleted and an entry of the ledger names, so that nobody takes it for lost."""
+    """What is deleted and an entry of the ledger names, so that nobody takes it for lost.
+
+    Raises:
+        RegistryError: A record could not be read, so nobody knows what else it names.
+    """
     if not plan.deleted:
         return []
     history = (needed for link in plan.state.entries for needed in of_entry(link.entry))
-    named = {needed.digest for needed in Walk(store).through(history)}
+    walk = Walk(store)
+    named = {needed.digest for needed in walk.through(history)}
+    for error in walk.faults.values():
+        if not isinstance(error, IntegrityError):  # why: what is missing or damaged names nothing any more
+            raise error
     return [digest for digest in plan.deleted if digest in named and digest not in plan.stock.blobs]
 
 
 def _report(plan: _Plan, store: Store, now: datetime, *, is_dry_run: bool) -> Collected:
     stock = plan.stock
     waiting = stock.trash.keys() - set(plan.deleted) - set(plan.brought_back)
-    components, saved = components_of(plan.state, Walk(store), stock=stock, spare=frozenset(plan.set_aside))
+    components, saved, owned = components_of(plan.state, Walk(store), stock=stock, spare=frozenset(plan.set_aside))
     return Collected(
         is_dry_run=is_dry_run,
         at=moment_of(now),
@@ -242,6 +257,7 @@ def _report(plan: _Plan, store: Store, now: datetime, *, is_dry_run: bool) -> Co
         trash=_amount(waiting, stock.trash),
         deleted=_amount(plan.deleted, stock.trash),
         brought_back=_amount(plan.brought_back, stock.trash),
+        records=_amount((digest for digest in plan.kept if digest in stock.blobs and digest not in owned), stock.blobs),
         saved=saved,
         components=components,
     )
@@ -268,7 +284,7 @@ def _paths(digest: Digest, kept: Sequence[Root], *, walk: Walk, present: Collect
     for needed in walk.through((root.needed for root in kept), present):
         for child in walk.below(needed):
             above.setdefault((child.digest, child.scope), {})[needed.digest, needed.scope] = child.what
-    steps: dict[tuple[Digest, str], tuple[str, ...]] = {(digest, scope): () for scope in ("whole", "record")}
+    steps: dict[tuple[Digest, str], tuple[str, ...]] = {(digest, scope): () for scope in ("whole", "record", "leased")}
     waiting = list(steps)
     for node in waiting:  # why a list that grows: it is the queue
         for parent, what in above.get(node, {}).items():

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from registry.core.digest import Digest
-from registry.core.ledger.views import read_state
 from registry.errors import ConflictError
 from registry.ports import Meter
 from registry.verbs.carry import Carried, Side, carry, check_same, extend, wanted_of
 from registry.verbs.checkpoint import hand_on
+from registry.verbs.reading import read
 
 
 class Ahead(ConflictError):
@@ -21,15 +21,15 @@ def push(refs: Sequence[str], *, here: Side, there: Side, genesis: Digest, meter
     Only what is missing, or not whole, is sent. The ledger there is only ever gone on with.
 
     Raises:
-        LedgerLost, Breach: The ledger here cannot be read or believed.
+        LedgerLost, Breach, FastForwarded: The ledger here cannot be read or believed.
         UnknownReference, AmbiguousReference: A name is none, or more than one.
         Ahead: There are entries there that are not here.
         Diverged: The ledgers differ in an entry that both have.
         Missing, DigestMismatch: A blob here is not what it must be.
         Moved: Somebody else wrote to the ledger there meanwhile.
     """
-    ours, theirs = here.ledger.read(), there.ledger.read()
-    state = read_state(ours, genesis)
+    state = read(here.ledger, genesis)
+    ours, theirs = here.ledger.read(0, len(state.entries)), there.ledger.read()
     check_same(ours, theirs)
     if len(theirs) > len(ours):
         why = f"it has {len(theirs)} entries, here are {len(ours)}"

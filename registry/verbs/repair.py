@@ -29,8 +29,9 @@ class Repaired:
     """What was done, and what is left to do.
 
     `health` is that of the store now, `faults` what is still wrong, `breach` how its ledger is broken, if it is, and
-    `unread` what kept it from being read. `quarantined` are the places, relative to the store, where damaged blobs lie
-    now; `sealed` blobs could be written to before; `unasked` is why places could not be asked for copies.
+    `unread` what kept it from being read; `unlisted` is why what was deleted on purpose cannot be known. `quarantined`
+    are the places, relative to the store, where damaged blobs lie now; `sealed` blobs could be written to before;
+    `unasked` is why places could not be asked for copies.
     """
 
     health: Health
@@ -42,6 +43,7 @@ class Repaired:
     unread: str | None = None
     sealed: tuple[Digest, ...] = ()
     unasked: tuple[str, ...] = ()
+    unlisted: str | None = None
 
 
 def repair(
@@ -91,6 +93,7 @@ def repair(
         left,
         now.breach,
         now.unread,
+        unlisted=now.unlisted,
         unasked=tuple(work.unasked),
     )
 
@@ -103,8 +106,9 @@ def quarantine(report: Report, *, store: Store, attic: Attic, clock: Clock) -> t
     damaged = [fault.digest for fault in report.faults if fault.kind == "damaged"]
     if not damaged:
         return ()
-    with attic.alone():
-        return tuple(attic.quarantine(digest, clock.now()) for digest in damaged if _is_damaged(digest, store))
+    with attic.stocktaking():
+        moved = [attic.quarantine(digest, clock.now()) for digest in damaged if _is_damaged(digest, store)]
+    return tuple(place for place in moved if place is not None)
 
 
 @dataclass(slots=True)
@@ -135,10 +139,12 @@ class _Work:
         """Bring what is sound back from the trash, and move what is not into the quarantine; whether there was any."""
         if not digests:
             return False
-        with self.attic.alone() as stock:
+        with self.attic.stocktaking() as take_stock:
+            stock = take_stock()
             there = [digest for digest in digests if digest in stock.trash and digest not in stock.blobs]
             damaged = [digest for digest in there if _is_damaged(digest, self.store)]
-            self.quarantined += [self.attic.quarantine(digest, self.clock.now()) for digest in damaged]
+            moved = [self.attic.quarantine(digest, self.clock.now()) for digest in damaged]
+            self.quarantined += [place for place in moved if place is not None]
             sound = [digest for digest in there if digest not in damaged]
             self.attic.bring_back(sound)
             self.brought_back += sound

@@ -110,7 +110,10 @@ class _Check:
         names = self._names(links, walk, present, wanted={digest for digest, *_ in found})
         faults = tuple(self._fault(*one, names=names) for one in found)
         report = self._report(len(links), breach, faults=faults, collected=len(excused - trashed), present=present)
-        return replace(report, unread=unread, health=worst({report.health, "could-not-check"})) if unread else report
+        if unread or self.premises.unlisted:
+            health = worst({report.health, "could-not-check"})
+            return replace(report, unread=unread, unlisted=self.premises.unlisted, health=health)
+        return report
 
     def _names(
         self, links: Sequence[Link], walk: Walk, present: Collection[Digest], *, wanted: Collection[Digest]

@@ -52,7 +52,7 @@ class Deciding(Judging, Mirroring):
 
         verdict = self._looked_at(ref, stage)
         return self.reflected(
-            promote(verdict.candidate, stage, verdict=verdict, store=self.store, reason=reason, **self.doors)
+            promote(verdict.candidate, stage, verdict=verdict, store=self.grounds, reason=reason, **self.doors)
         )
 
     def bootstrap(self, ref: str, stage: str, *, reason: str) -> "Promoted":
@@ -65,7 +65,7 @@ class Deciding(Judging, Mirroring):
 
         verdict = self._looked_at(ref, stage)
         return self.reflected(
-            bootstrap(verdict.candidate, stage, verdict=verdict, store=self.store, reason=reason, **self.doors)
+            bootstrap(verdict.candidate, stage, verdict=verdict, store=self.grounds, reason=reason, **self.doors)
         )
 
     def rollback(self, stage: str, *, reason: str, to: "int | datetime | str | None" = None) -> "RolledBack":
@@ -75,7 +75,7 @@ class Deciding(Judging, Mirroring):
         """
         from registry.verbs.rollback import rollback
 
-        return self.reflected(rollback(stage, reason=reason, to=self._target(to), store=self.store, **self.doors))
+        return self.reflected(rollback(stage, reason=reason, to=self._target(to), store=self.grounds, **self.doors))
 
     def drill(self, stage: str, *, to: "int | datetime | str | None" = None) -> "Drilled":
         """Do everything of a rollback but the switch."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from registry.workspace.replicating import Replicating
 
 if TYPE_CHECKING:
     from registry.adapters.stores.attic import Attic as DirectoryAttic
+    from registry.adapters.stores.bucket_attic import BucketAttic
     from registry.core.digest import Digest
     from registry.core.health import Report
     from registry.ports import Copies
@@ -101,19 +101,9 @@ class Keeping(Replicating):
         return why(self._blob(digest), **self._collecting(keep, grace_days))
 
     @property
-    def attic(self) -> "DirectoryAttic":
-        """What lies behind the store.
-
-        Raises:
-            UsageError: The store is in a bucket, where nobody can be kept out.
-        """
-        from registry.adapters.stores.directory import DirectoryStore
-
-        files = self.files
-        if isinstance(files, DirectoryStore):
-            return files.attic
-        mend = "work on a directory store; in a bucket, let versioning and a person with care do it"
-        raise UsageError("nothing is moved in a bucket", why="its writers cannot be kept out meanwhile", mend=mend)
+    def attic(self) -> "DirectoryAttic | BucketAttic":
+        """What lies behind the store."""
+        return self.files.attic
 
     def _copies(self, place: str, start: Path | None) -> "Copies":
         """What may have copies at `place`: a store of any kind, or a directory of files."""
@@ -137,7 +127,7 @@ class Keeping(Replicating):
             "ledger": self.ledger,
             "genesis": self.settings.genesis,
             "clock": SystemClock(),
-            "retention": Retention(rules.keep if keep is None else keep, timedelta(days=days)),
+            "retention": Retention.of(rules.keep if keep is None else keep, days),
         }
 
     def _blob(self, text: str) -> "Digest":

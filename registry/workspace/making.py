@@ -40,14 +40,14 @@ class Making(Place):
                 parsed,
                 sources=sources,
                 codebase=sources.codebase,
-                store=self.store,
+                store=self.grounds,
                 state=state,
                 environment=read_environment,
                 suite=self.settings.suite,
                 # why none: what the policy lets in is known by its digest, so only once it was read.
                 pickles=() if state.policy.formats else PICKLED,
             )
-        screen(pinned.manifest, policy=state.policy, store=self.store)
+        screen(pinned.manifest, policy=state.policy, store=self.grounds)
         model = Model(pinned.manifest.name, pinned.manifest.digest, pinned.evidence)
         register(model, pinned.pins, **self.doors)
         durable.replace(path.parent / f"{pinned.manifest.name}.lock.json", pinned.lock)
@@ -65,10 +65,10 @@ class Making(Place):
             if role == "repo":
                 label, _, revision = text.rpartition("=")
                 pin = add_commit(
-                    label or revision, revision, codebase=sources.codebase, store=self.store, state=self.state
+                    label or revision, revision, codebase=sources.codebase, store=self.grounds, state=self.state
                 )
             else:
-                pin = add(role, text, sources=sources, store=self.store, state=self.state)
+                pin = add(role, text, sources=sources, store=self.grounds, state=self.state)
         register(None, (pin,), **self.doors)
         return pin
 

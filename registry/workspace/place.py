@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from registry.core.digest import Digest
 from registry.workspace.keys import open_key, who
-from registry.workspace.places import Where, find_place, hidden, leased, memorable, open_ledger, open_store
+from registry.workspace.places import Where, find_place, hidden, leased, memorable, open_ledger, open_store, relied_on
 from registry.workspace.settings import PLACE, SETTINGS, Settings, read_settings
 
 if TYPE_CHECKING:
@@ -68,8 +68,13 @@ class Place:
 
     @cached_property
     def store(self) -> "Replica":
-        """Where the blobs are, for who works with them: nothing of what was put or read here is collected meanwhile."""
+        """Where the blobs are, for who works with them: what was put or read is not lost meanwhile."""
         return leased(self.files)
+
+    @cached_property
+    def grounds(self) -> "Replica":
+        """Where the blobs are, for who decides on what is read: that is brought back from the trash, if need be."""
+        return relied_on(self.files)
 
     @cached_property
     def ledger(self) -> "LedgerFile":

@@ -51,11 +51,22 @@ def open_store(where: Where, cache: Path, environment: Mapping[str, str]) -> "Di
 
 
 def leased(store: "DirectoryStore | BucketStore") -> "Replica":
-    """The same store, of which nothing that was put or read is collected meanwhile, where there is a collector."""
+    """The same store, of which nothing that was put or read is collected meanwhile, where others can be kept out."""
     from registry.adapters.stores.directory import DirectoryStore
     from registry.adapters.stores.leased import Lease, LeasedStore
 
     return LeasedStore(store, Lease(store.root)) if isinstance(store, DirectoryStore) else store
+
+
+def relied_on(store: "DirectoryStore | BucketStore") -> "Replica":
+    """The same store, for who decides on what is read there: it is still there when the decision is written down."""
+    from registry.adapters.stores.directory import DirectoryStore
+
+    if isinstance(store, DirectoryStore):
+        return leased(store)
+    from registry.adapters.stores.recalling import RecallingStore
+
+    return RecallingStore(store)
 
 
 def open_ledger(where: Where, environment: Mapping[str, str]) -> "LedgerFile":

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from registry.core.digest import Sha256
 from registry.core.record import Record, faults_of
-from registry.core.retention import GRACE, KEEP, LEAST_GRACE, LEAST_KEEP
+from registry.core.retention import GRACE, KEEP, LEAST_GRACE, LEAST_KEEP, MOST_GRACE
 from registry.errors import UsageError
 
 SETTINGS = "registry.toml"
@@ -48,7 +48,7 @@ class Collecting(Record):
     """What `registry gc` keeps: so many releases of each stage, and everything younger than so many days."""
 
     keep: Annotated[int, Field(ge=LEAST_KEEP)] = KEEP
-    grace_days: Annotated[int, Field(ge=LEAST_GRACE.days)] = GRACE.days
+    grace_days: Annotated[int, Field(ge=LEAST_GRACE.days, le=MOST_GRACE.days)] = GRACE.days
 
 
 class Mirrors(Record):

@@ -30,8 +30,8 @@ SUITES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("tests/ledger/test_races.py", "tests/ledger/test_processes.py", "tests/remote/test_race.py"),
     ),
     "lying remote": (
-        "wrong bytes, wrong length, 200 for 206, endless, dripping, cut, failing",
-        ("tests/remote/test_lies.py",),
+        "wrong bytes, length or list, 200 for 206, endless, dripping, cut, packed, replaced, redirected, failing",
+        ("tests/remote/test_lies.py", "tests/remote/test_lists.py"),
     ),
     "ambiguous answer": ("a write whose answer was lost, done or not done", ("tests/remote/test_ambiguity.py",)),
     "host and its ledger": ("replayed, forked, frozen, ahead, clock set back", ("tests/bundle/test_trust.py",)),

@@ -11,75 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash import damage, disks, names, outage, syscalls
+from tests.crash.bench import Bench
+from tests.crash.clouds import LIES, Counted, at_request
 from tests.crash.power import drawn_state
-from tests.crash.scenes import ONCE, VERBS, Scene, check, look
-from tests.crash.stage import Stage
-from tests.crash.victim import Ended, Victims
+from tests.crash.scenes import LOCAL, ONCE, check, look
+from tests.crash.victim import Ended
+
+_LASTING = 0.2
+"""The share of lies that go on."""
 
 Case = tuple[Any, ...]
 """What is done once: plain values, so that they can be sent, printed and done again."""
-
-
-class Bench:
-    """A warm process, the scenes, and a scratch directory of its own below `place`."""
-
-    def __init__(self, place: Path, verbs: Sequence[str] = tuple(VERBS)) -> None:
-        """Begin with nothing; scenes are made when they are asked for. Only `verbs` are struck."""
-        self.place, self.verbs = place, verbs
-        self.place.mkdir(parents=True)
-        self.victims = Victims({**os.environ})
-        self.stage = Stage(place / "scenes", self.victims)
-        self._counts: dict[str, dict[str, int]] = {}
-        self._needs: dict[tuple[str, str], disks.Free] = {}
-        self._right: dict[str, Any] = {}
-        self.recordings: dict[str, outage.Recorded] = {}
-        self._number = 0
-
-    def fresh(self, verb: str) -> Scene:
-        """A copy of the scene of `verb`."""
-        return self.stage.scene(verb).copy(self.scratch())
-
-    def scratch(self) -> Path:
-        """A place where nothing is."""
-        self._number += 1
-        return self.place / f"case-{self._number}"
-
-    def counts(self, verb: str) -> dict[str, int]:
-        """How many calls of each class the verb makes."""
-        if verb not in self._counts:
-            scene = self.fresh(verb)
-            self._counts[verb] = syscalls.count_calls(scene, self.victims, self.place / "calls")
-            shutil.rmtree(scene.parent)
-        return self._counts[verb]
-
-    def needs(self, disk: str, verb: str) -> disks.Free:
-        """What the verb takes of a disk."""
-        if (disk, verb) not in self._needs:
-            scene = self.fresh(verb)
-            self._needs[disk, verb] = disks.needs(scene, disk, self.victims)
-            shutil.rmtree(scene.parent)
-        return self._needs[disk, verb]
-
-    @property
-    def right(self) -> dict[str, Any]:
-        """What everybody says of the undamaged scene."""
-        if not self._right:
-            scene = self.stage.scene("everything")
-            self._right |= damage.right_answers(scene, self.victims, self.scratch())
-        return self._right
-
-    def recorded(self, verb: str) -> outage.Recorded:
-        """What the verb asks of the system, and the disk before it."""
-        if verb not in self.recordings:
-            self.recordings[verb] = outage.record(self.fresh(verb))
-        return self.recordings[verb]
-
-    def close(self) -> None:
-        """Remove everything."""
-        for done in self.recordings.values():
-            done.close()
-        self.victims.close()
-        shutil.rmtree(self.place, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +52,24 @@ def _at_calls(bench: Bench, strikes: Sequence[str], kinds: Sequence[str]) -> Ite
                     yield from ((verb, kind, number, strike) for number in range(1, count + 1))
 
 
+def _at_lies(bench: Bench, draw: random.Random) -> Iterator[Case]:
+    for verb in bench.verbs:
+        if verb not in LOCAL:
+            for lie in LIES:
+                for number in range(1, bench.requests(verb) + 1):
+                    yield verb, number, lie, draw.random() < _LASTING
+
+
+def _lie(bench: Bench, verb: str, number: int, lie: str, is_lasting: bool) -> bool:
+    scene = bench.fresh(verb)
+    before, mischief = look(scene), Counted(at_request(number, lie, is_lasting=is_lasting))
+    with bench.stage.cloud.doing(mischief):
+        ended = scene.run(bench.victims)
+    check(scene, before, ended, bench.victims)
+    shutil.rmtree(scene.parent)
+    return mischief.count >= number
+
+
 def _strike(bench: Bench, *case: Any) -> bool:
     point = syscalls.Point(*case)
     scene = bench.fresh(point.verb)
@@ -131,15 +91,15 @@ def _kill_at_time(bench: Bench, verb: str, share: float) -> bool:
     timed = bench.fresh(verb)
     takes_s = timed.run(bench.victims).took_s
     shutil.rmtree(timed.parent)
-    before, project = look(scene), scene.project
-    ended = bench.victims.run(project.root, project.environment, *VERBS[verb], kill_after_s=share * takes_s)
+    before = look(scene)
+    ended = scene.run(bench.victims, kill_after_s=share * takes_s)
     check(scene, before, ended, bench.victims)
     shutil.rmtree(scene.parent)
     return ended.code < 0
 
 
 def _cuts(bench: Bench, draw: random.Random) -> Iterator[Case]:
-    yield from ((verb, draw.randrange(2**32)) for _ in range(200) for verb in bench.verbs)
+    yield from ((verb, draw.randrange(2**32)) for _ in range(200) for verb in bench.local)
 
 
 def _cut_power(bench: Bench, verb: str, seed: int) -> bool:
@@ -153,7 +113,7 @@ def _cut_power(bench: Bench, verb: str, seed: int) -> bool:
 
 
 def _second_lives(bench: Bench, draw: random.Random) -> Iterator[Case]:
-    verbs = [verb for verb in bench.verbs if verb not in ONCE]
+    verbs = [verb for verb in bench.local if verb not in ONCE]
     yield from ((verb, draw.randrange(2**32)) for _ in range(200) for verb in verbs)
 
 
@@ -174,13 +134,13 @@ def _cut_second_life(bench: Bench, verb: str, seed: int) -> bool:
 
 
 def _short(bench: Bench, draw: random.Random) -> Iterator[Case]:
-    yield from ((verb, draw.randrange(2**32)) for _ in range(20) for verb in bench.verbs)
+    yield from ((verb, draw.randrange(2**32)) for _ in range(20) for verb in bench.local)
 
 
 def _write_short(bench: Bench, verb: str, seed: int) -> bool:
     scene = bench.fresh(verb)
-    before, project = look(scene), scene.project
-    ended = bench.victims.run(project.root, project.environment, *VERBS[verb], short_writes=seed)
+    before = look(scene)
+    ended = scene.run(bench.victims, short_writes=seed)
     assert ended.code == 0, f"a short write is no fault\n{ended.err}"
     check(scene, before, ended, bench.victims)
     shutil.rmtree(scene.parent)
@@ -203,7 +163,7 @@ def _damage(bench: Bench, *case: Any) -> bool:
 def _levels(bench: Bench, draw: random.Random) -> Iterator[Case]:
     for disk in disks.DISKS:
         for lack in disks.LACKS:
-            for verb in bench.verbs:
+            for verb in bench.local:
                 for level in range(20):
                     yield disk, lack, verb, round(draw.uniform(level, level + 1) / 20, 4)
 
@@ -228,7 +188,7 @@ def _name(bench: Bench, place: str, text: str) -> bool:
 ROOMS: Mapping[str, Room] = {
     "kill at a call": Room(
         "kill -9 before each call that changes a disk",
-        lambda bench, _: _at_calls(bench, ("KILL",), syscalls.MUTATING),
+        lambda bench, _: _at_calls(bench, ("KILL",), (*syscalls.MUTATING, "net")),
         _strike,
         few=12,
         fast=16,
@@ -252,6 +212,23 @@ ROOMS: Mapping[str, Room] = {
         fast=8,
         full=200,
         why_not=syscalls.WHY_NOT,
+    ),
+    "broken line": Room(
+        "a call that connects, sends or receives fails with ECONNRESET or EIO, or all do from one on",
+        lambda bench, _: _at_calls(bench, syscalls.LINE_ERRORS, ("net",)),
+        _strike,
+        few=3,
+        fast=4,
+        full=150,
+        why_not=syscalls.WHY_NOT,
+    ),
+    "lying bucket": Room(
+        "one request of a verb, or all from one on, is answered by a lie or an error",
+        _at_lies,
+        _lie,
+        few=4,
+        fast=6,
+        full=250,
     ),
     "kill at a time": Room(
         "kill -9 at a time drawn from 1.1 times what the command takes",

@@ -57,7 +57,12 @@ class Project:
     @property
     def registry(self) -> Registry:
         """The same registry from within, with the memory of ledgers that this project's home has."""
-        return Registry(self.root, environment=self.environment)
+        return Registry(self.seen_from, environment=self.environment)
+
+    @property
+    def seen_from(self) -> Path:
+        """The directory whose settings say where store and ledger are."""
+        return self.root
 
     @property
     def environment(self) -> dict[str, str]:

@@ -10,9 +10,11 @@ What must hold, however the verb ended:
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from registry.adapters.hosts.directory import HostDirectory
 from registry.adapters.ledgers.directory import DirectoryLedger
@@ -24,6 +26,7 @@ from tests.crash.project import Project
 from tests.crash.victim import Ended, Victims
 
 LOST, DAMAGED = b"a tokenizer that will be lost", b"a tokenizer that will rot"
+URL = "s3://models/registry"
 RULE = "success@1(quiz).point >= 0.5"
 VERBS: dict[str, tuple[str, ...]] = {
     "init": ("init",),
@@ -47,8 +50,16 @@ VERBS: dict[str, tuple[str, ...]] = {
     "fetch": ("fetch", "../remote"),
     "gc": ("gc", "--delete"),
     "repair": ("repair", "--from", "../remote"),
+    "bucket pin": ("pin", "manifests/two.json"),
+    "bucket promote": ("promote", "one", "--to", "dev", "--bootstrap", "--reason", "the first"),
+    "bucket pull": ("pull", "dev", "../host"),
+    "bucket push": ("push", URL),
+    "bucket fetch": ("fetch", URL),
 }
-"""What is typed. `switch` is a pull by a host that shows another release already; `apply` gives a key a role."""
+"""What is typed. `switch` is a pull by a host that shows another release already; `apply` names another key."""
+
+LOCAL = tuple(verb for verb in VERBS if not verb.startswith("bucket"))
+"""Those that need no bucket."""
 
 ONCE = frozenset({"rollback", "resume"})
 """What is refused when it is done already, or would be done once more."""
@@ -84,9 +95,15 @@ class Scene:
         shutil.copytree(self.parent, parent, symlinks=True)
         return replace(self, parent=parent)
 
-    def run(self, victims: Victims) -> Ended:
-        """Do the verb, unharmed."""
-        return victims.run(self.project.root, self.project.environment, *VERBS[self.verb])
+    def run(self, victims: Victims, **how: Any) -> Ended:
+        """Do the verb; `how` are options of `Victims.start`."""
+        with self.served():
+            return victims.run(self.project.root, self.project.environment, *VERBS[self.verb], **how)
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """Have what it speaks to running meanwhile: here, nothing."""
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +215,7 @@ _DONE: dict[str, Callable[[Scene], bool]] = {
     "gc": lambda scene: not list((scene.project.place / "trash").glob("2020*/*")),
     "repair": lambda scene: scene.project.registry.verify().is_clean,
 }
+_DONE |= {f"bucket {verb}": _DONE[verb] for verb in ("pin", "promote", "pull", "push", "fetch")}
 
 
 def _check_state(scene: Scene, before: Before, *, is_whole: bool) -> None:

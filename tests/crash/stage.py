@@ -10,12 +10,12 @@ from typing import Any
 
 import yaml
 
-from registry.adapters.stores.attic import CollectedList
 from registry.adapters.stores.directory import DirectoryStore
 from registry.core.digest import Digest, hex_of
-from registry.core.store import place_of
+from registry.core.store import CollectedList, place_of
+from tests.crash.clouds import PREFIX, Cloud, CloudScene
 from tests.crash.project import GATE, Project, make_project
-from tests.crash.scenes import RULE, VERBS, Scene
+from tests.crash.scenes import LOCAL, RULE, URL, VERBS, Scene
 from tests.crash.victim import Victims
 
 
@@ -26,10 +26,24 @@ class Stage:
         """Nothing is made yet."""
         self.parent, self.victims = parent, victims
         self._made: dict[str, Path] = {}
+        self._clouds: list[Cloud] = []
+
+    @property
+    def cloud(self) -> Cloud:
+        """The bucket, started when it is first asked for."""
+        if not self._clouds:
+            self._clouds.append(Cloud())
+        return self._clouds[0]
+
+    def close(self) -> None:
+        """Stop what was started."""
+        for cloud in self._clouds:
+            cloud.close()
 
     def scene(self, verb: str) -> Scene:
         """The scene of `verb`, to be copied and not to be touched."""
-        return Scene(verb, self._make(_BASES[verb]))
+        place = self._make(_BASES[verb])
+        return Scene(verb, place) if verb in LOCAL else CloudScene(verb, place, cloud=self.cloud)
 
     def _make(self, name: str) -> Path:
         if name not in self._made:
@@ -44,8 +58,9 @@ class Stage:
         return self._made[name]
 
     def _type(self, parent: Path, *words: str) -> None:
-        project = Scene("", parent).project
-        done = self.victims.run(project.root, project.environment, *words)
+        scene = CloudScene("", parent, cloud=self.cloud) if (parent / "cloud").exists() else Scene("", parent)
+        with scene.served():
+            done = self.victims.run(scene.project.root, scene.project.environment, *words)
         assert done.code == 0, f"registry {' '.join(words)}: {done}"
 
 
@@ -62,6 +77,26 @@ def _pinned(parent: Path, type_: Type) -> None:
     Scene("", parent).project.commit()
     type_(parent, "pin", "manifests/one.json")
     Scene("", parent).project.commit()
+
+
+def _clouded(parent: Path, type_: Type) -> None:
+    """As pinned, but store and ledger are in the bucket."""
+    (parent / "cloud").mkdir()
+    type_(parent, "init", "--place", URL)
+    Scene("", parent).project.commit()
+    type_(parent, "pin", "manifests/one.json")
+    Scene("", parent).project.commit()
+
+
+def _receiving(parent: Path, _: Type) -> None:
+    """There is a bucket with nothing in it."""
+    (parent / "cloud").mkdir()
+
+
+def _giving(parent: Path, _: Type) -> None:
+    """The bucket has what came later."""
+    (parent / "cloud").mkdir()
+    shutil.move(parent / "remote", parent / "cloud" / PREFIX)
 
 
 def _promoted(parent: Path, type_: Type) -> None:
@@ -215,6 +250,10 @@ _STEPS: dict[str, tuple[str | None, Callable[[Path, Type], None]]] = {
     "aged": ("twice", _aged),
     "rotten": ("twice", _rotten),
     "changing": ("promoted", _changing),
+    "clouded": ("bare", _clouded),
+    "clouded, promoted": ("clouded", _promoted),
+    "receiving": ("twice", _receiving),
+    "giving": ("behind", _giving),
     "furnished": ("aged", _furnished),
 }
 _BASES = {
@@ -239,5 +278,10 @@ _BASES = {
     "fetch": "behind",
     "gc": "aged",
     "repair": "rotten",
+    "bucket pin": "clouded",
+    "bucket promote": "clouded",
+    "bucket pull": "clouded, promoted",
+    "bucket push": "receiving",
+    "bucket fetch": "giving",
     "everything": "furnished",
 }

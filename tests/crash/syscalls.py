@@ -29,10 +29,14 @@ CLASSES: dict[str, str] = {
     "mode": "fchmod,chmod,fchmodat,utimensat",
     "lock": "flock",
     "close": "close",
+    "net": "connect,sendto,recvfrom,sendmsg,recvmsg,writev,readv",
 }
 """Calls of the system by what they do."""
 
 MUTATING = ("write", "sync", "link", "rename", "unlink", "mkdir", "mode", "close")
+LINE_ERRORS = ("ECONNRESET", "EIO", "gone")
+"""What a line does: it breaks once, or from a call on for good."""
+
 ERRORS = ("EIO", "ENOSPC", "EDQUOT", "EINTR")
 WHY_NOT = (
     None
@@ -55,6 +59,8 @@ class Point:
     @property
     def injection(self) -> str:
         """As strace reads it. A call that is killed is not done; the one that fails is not either."""
+        if self.strike == "gone":
+            return f"inject={CLASSES[self.kind]}:error=ENETUNREACH:when={self.number}+"
         how = "signal=KILL" if self.strike == "KILL" else f"error={self.strike}"
         return f"inject={CLASSES[self.kind]}:{how}:when={self.number}"
 
@@ -77,13 +83,14 @@ def strike(scene: Scene, victims: Victims, point: Point, log: Path) -> tuple[End
 
 def _traced(scene: Scene, victims: Victims, trace: str, log: Path, *more: str) -> Ended:
     project = scene.project
-    pid = victims.start(project.root, project.environment, *VERBS[scene.verb], is_stopped=True)
-    words = ["strace", "-f", "-o", str(log), "-p", str(pid), "-e", trace, "-e", "signal=none", *more]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as tracer:
-        assert tracer.stderr
-        first = tracer.stderr.readline()
-        assert "attached" in first, first
-        os.kill(pid, signal.SIGCONT)
-        ended = victims.end(pid)
-        tracer.stderr.read()
+    with scene.served():
+        pid = victims.start(project.root, project.environment, *VERBS[scene.verb], is_stopped=True)
+        words = ["strace", "-f", "-o", str(log), "-p", str(pid), "-e", trace, "-e", "signal=none", *more]
+        with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as tracer:
+            assert tracer.stderr
+            first = tracer.stderr.readline()
+            assert "attached" in first, first
+            os.kill(pid, signal.SIGCONT)
+            ended = victims.end(pid)
+            tracer.stderr.read()
     return ended

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.crash.campaign import Bench
+from tests.crash.bench import Bench
 from tests.crash.scenes import Scene
 
 pytestmark = [

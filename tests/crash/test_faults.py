@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.crash.campaign import ROOMS, Bench, run_room
+from tests.crash.bench import Bench
+from tests.crash.campaign import ROOMS, run_room
 from tests.crash.power import Synced
 
 SEED = int(os.environ.get("REGISTRY_FAULT_SEED", "1"))
@@ -15,8 +16,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """A bench on which a promotion, a switch of a host and a collection are struck."""
-    made = Bench(tmp_path_factory.mktemp("bench") / "it", ("promote", "switch", "gc"))
+    """A bench on which a promotion, here and in a bucket, a switch of a host and a collection are struck."""
+    made = Bench(tmp_path_factory.mktemp("bench") / "it", ("promote", "switch", "gc", "bucket promote"))
     yield made
     made.close()
 

@@ -4,6 +4,7 @@ A fork has imported everything already: what a tracer counts from there on are t
 is the process that is forked, `Victims` talks to it, a JSON document a line.
 """
 
+import importlib
 import json
 import os
 import random
@@ -101,30 +102,30 @@ def victims(environment: Mapping[str, str]) -> Iterator[Victims]:
 def serve() -> None:
     """Fork for each command that is asked for on stdin, until that ends."""
     import_all()
-    begun: dict[int, tuple[dict[str, Any], int, int, float]] = {}
+    begun: dict[int, tuple[dict[str, Any], tuple[int, int, int], float]] = {}
     for line in sys.stdin:
         order = json.loads(line)
         if "wait" in order:
             answer = _wait(order["wait"], *begun.pop(order["wait"]))
         else:
-            out, err = (os.memfd_create(name) for name in ("out", "err"))
-            pid = os.fork() or _be(order, out, err)
+            out, err, known = (os.memfd_create(name) for name in ("out", "err", "known"))
+            pid = os.fork() or _be(order, out, err, known)
             if order["is_stopped"]:
                 os.waitpid(pid, os.WUNTRACED)
-            begun[pid], answer = (order, out, err, time.monotonic()), {"pid": pid}
+            begun[pid], answer = (order, (out, err, known), time.monotonic()), {"pid": pid}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
 
 def import_all() -> None:
-    """Import what commands import when they need it."""
-    import importlib
+    """Import what commands import when they need it; what else they do, the first unharmed one of a kind tells.
+
+    Where the interpreter cannot read a module it falls over, and so it should; nobody is struck there.
+    """
     import pkgutil
 
     import registry
 
-    for name in ("git", "cryptography.hazmat.backends.openssl.backend"):
-        importlib.import_module(name)  # why: where the interpreter cannot read a module it falls over, and so it should
     heavy = ("registry.training", "registry.adapters.engines", "registry.adapters.mirrors")
     for module in pkgutil.walk_packages(registry.__path__, "registry."):
         if not module.name.startswith(heavy) and not module.name.endswith("__main__"):
@@ -135,7 +136,7 @@ def import_all() -> None:
     importlib.import_module("registry.verbs.reading").NEWS = 1  # type: ignore[attr-defined]
 
 
-def _be(order: dict[str, Any], out: int, err: int) -> NoReturn:
+def _be(order: dict[str, Any], out: int, err: int, known: int) -> NoReturn:
     """Be the command; this process ends here."""
     from registry.cli import main
 
@@ -163,7 +164,13 @@ def _be(order: dict[str, Any], out: int, err: int) -> NoReturn:
             stream.flush()
         except OSError:
             code = code or 1
+    if code == 0 and _is_unharmed(order):
+        os.write(known, "\n".join(sys.modules).encode())
     os._exit(code)
+
+
+def _is_unharmed(order: dict[str, Any]) -> bool:
+    return not order["is_stopped"] and order["kill_after_s"] is None and order["short_writes"] is None
 
 
 def _write_short(draw: random.Random) -> None:
@@ -176,7 +183,7 @@ def _write_short(draw: random.Random) -> None:
     os.write = write
 
 
-def _wait(pid: int, order: dict[str, Any], out: int, err: int, began: float) -> dict[str, Any]:
+def _wait(pid: int, order: dict[str, Any], said: tuple[int, int, int], began: float) -> dict[str, Any]:
     limit = order["kill_after_s"] if order["kill_after_s"] is not None else HUNG_S
     while not (ended := os.waitpid(pid, os.WNOHANG))[0]:
         if time.monotonic() - began > limit:
@@ -188,7 +195,12 @@ def _wait(pid: int, order: dict[str, Any], out: int, err: int, began: float) -> 
     took_s = time.monotonic() - began
     code = os.waitstatus_to_exitcode(ended[1])
     is_hung = code == -signal.SIGKILL and order["kill_after_s"] is None and took_s > HUNG_S
-    return {"code": HUNG if is_hung else code, "out": _read(out), "err": _read(err), "took_s": took_s}
+    out, err, known = map(_read, said)
+    for name in known.split("\n"):
+        if name and name not in sys.modules:
+            with suppress(ImportError):
+                importlib.import_module(name)  # why: the next fork has it, so that no call of an import is struck
+    return {"code": HUNG if is_hung else code, "out": out, "err": err, "took_s": took_s}
 
 
 def _read(fd: int) -> str:

@@ -98,7 +98,7 @@ def test_an_empty_ledger_is_a_loss_to_whoever_has_pinned_one(team: Team) -> None
         lambda: register(Model("assistant", team.digest(0)), **doors),
     )
     for act in acts:
-        with pytest.raises(LedgerLost, match="put a copy of its entries back") as caught:
+        with pytest.raises(LedgerLost, match="registry fetch") as caught:
             act()
 
         assert caught.value.exit_code == 5

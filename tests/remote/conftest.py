@@ -6,6 +6,9 @@ import pytest
 
 from tests.remote.proxy import Proxy
 from tests.remote.service import KEYS, Service, running
+from tests.store.conftest import in_memory
+
+__all__ = ["in_memory"]
 
 
 @pytest.fixture(scope="session")

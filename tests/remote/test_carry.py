@@ -11,11 +11,13 @@ from registry.adapters.ledgers.memory import MemoryLedger
 from registry.adapters.stores.memory import MemoryStore
 from registry.core.digest import Digest, DigestMismatch, digest_of
 from registry.core.ledger.breach import Breach
+from registry.core.ledger.head import FastForwarded
 from registry.core.store import Missing, place_of
 from registry.verbs.carry import Diverged, Moved, Side
 from registry.verbs.fetch import NothingThere, fetch
-from registry.verbs.push import Ahead
-from tests.remote.sides import Desks, everything, in_directory, in_memory, make_desks
+from registry.verbs.push import Ahead, push
+from tests.ledger.heads import checkpoint_of, signed_desk
+from tests.remote.sides import Count, Desks, everything, in_directory, in_memory, make_desks
 
 WEIGHTS = [digest_of(b"weights %d" % number) for number in range(2)]
 
@@ -207,6 +209,17 @@ def test_a_race_for_the_ledger_is_a_conflict(desks: Desks) -> None:
 
     assert 6 == caught.value.exit_code
     assert b"somebody else's entry" == there.ledger.read()[2]
+
+
+def test_a_ledger_whose_end_is_missing_is_not_pushed() -> None:
+    """A head key signed more entries than there are: a copy of that would look like a whole one."""
+    desk = signed_desk()
+    note = checkpoint_of(desk.entries, desk.genesis)
+    side, there = Side(MemoryStore(), MemoryLedger(list(desk.entries[:-1]), note)), in_memory()
+    with pytest.raises(FastForwarded):
+        push((), here=side, there=there, genesis=desk.genesis, meter=Count())
+
+    assert () == tuple(there.ledger.read())
 
 
 def test_two_pushes_of_the_same_ledger_do_not_disturb_each_other(desks: Desks) -> None:

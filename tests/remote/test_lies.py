@@ -1,5 +1,6 @@
 """A service that lies, fails, drips or never ends: nothing wrong is kept or acknowledged, and the error says what."""
 
+import gzip
 import io
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from registry.adapters.ledgers.bucket import BucketLedger
 from registry.adapters.stores.bucket import BucketStore, NotKept
 from registry.adapters.stores.directory import DirectoryStore
 from registry.core.digest import Digest, DigestMismatch, digest_of
-from registry.core.store import place_of
+from registry.core.store import Missing, place_of
 from registry.errors import RegistryError
 from registry.ports import KnownFile
 from registry.verbs.carry import _Blob
@@ -56,10 +57,22 @@ LIES = {
     "the line breaks": lambda answer: Answer(answer.status, answer.headers, answer.body, cut=len(answer.body) // 2),
     "it never ends": _changed(lambda body: body, length=1 << 40, endless=True),
 }
+OF_ANY_SIZE = {
+    "a proxy has packed it": lambda answer: Answer(
+        answer.status, {**answer.headers, "Content-Encoding": "gzip"}, gzip.compress(answer.body)
+    ),
+    "it is said to be gone": lambda answer: error(404, "NoSuchKey"),
+    "somebody else conflicts": lambda answer: error(409, "OperationAborted"),
+    "a condition failed that was not asked": lambda answer: error(412, "PreconditionFailed"),
+    "it is elsewhere": lambda answer: Answer(307, {"Location": "http://127.0.0.1:9/elsewhere"}, b""),
+}
 
 
-@pytest.mark.parametrize("lie", LIES.values(), ids=list(LIES))
-@pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
+CASES = {f"{name}, small": (lie, SMALL) for name, lie in {**LIES, **OF_ANY_SIZE}.items()}
+CASES |= {f"{name}, large": (lie, LARGE) for name, lie in LIES.items()}
+
+
+@pytest.mark.parametrize(("lie", "data"), CASES.values(), ids=list(CASES))
 def test_no_lie_is_read_or_kept(
     behind: Service, proxy: Proxy, tmp_path: Path, *, lie: Callable[[Answer], Answer], data: bytes
 ) -> None:
@@ -70,7 +83,7 @@ def test_no_lie_is_read_or_kept(
     proxy.mischief = lying(lie)
     blob = _Blob(digest, len(data), store, Count())
     for read in (lambda: store.get(digest), lambda: home.put_files([blob])):
-        with pytest.raises((DigestMismatch, TooLong, BucketFault)):
+        with pytest.raises((DigestMismatch, TooLong, BucketFault, Missing)):
             read()
 
         assert [] == list(home.digests())
@@ -102,6 +115,57 @@ def test_a_length_that_is_too_great_is_not_read_for_ever(behind: Service, proxy:
         store.get(digest)
     with pytest.raises(DigestMismatch, match="not whole"):
         home.put_files([_Blob(digest, len(SMALL), store, Count())])
+
+
+@pytest.mark.parametrize("status", [409, 412])
+def test_a_conflict_is_an_answer_to_a_creation_alone(behind: Service, proxy: Proxy, status: int) -> None:
+    """Found by `lying bucket`, 409: whoever only looked, read or wrote anew fell over."""
+    bucket = behind.open(behind.new_bucket(), timeout_s=3)
+    ledger = BucketLedger(bucket, wait_s=0.001)
+    proxy.mischief = lambda asked, forward: error(status, "ConditionalRequestConflict")
+    for ask in (
+        lambda: bucket.look("blob"),
+        lambda: bucket.read("blob", 10),
+        lambda: bucket.write("blob", b"x"),
+        lambda: list(bucket.listed("blobs")),
+        lambda: ledger.put_if_absent(0, b"x"),
+        ledger.read,
+    ):
+        with pytest.raises(BucketFault):
+            ask()
+
+    assert not bucket.create("blob", b"x")
+
+
+def test_a_redirection_is_followed_to_no_other_bytes(behind: Service, proxy: Proxy, tmp_path: Path) -> None:
+    """Wherever the bytes come from, they are hashed."""
+    store = BucketStore(behind.open(behind.new_bucket(), timeout_s=3), tmp_path / "notes")
+    digest, other = store.put(SMALL), store.put(SMALL[::-1])
+    place = place_of(digest)
+
+    def sending(asked: Asked, forward: Forward) -> Answer | None:
+        if not asked.path.endswith(place):
+            return forward(asked)
+        there = f"http://{asked.headers['host']}{asked.path.replace(place, place_of(other))}"
+        return Answer(307, {"Location": there}, b"")
+
+    proxy.mischief = sending
+    with pytest.raises((DigestMismatch, BucketFault)):
+        store.get(digest)
+
+
+def test_an_object_that_is_replaced_while_it_is_read_is_refused(
+    behind: Service, service: Service, tmp_path: Path
+) -> None:
+    """Its ETag changes between two spans; a mixture of both is given to nobody."""
+    name = behind.new_bucket()
+    store = BucketStore(behind.open(name, timeout_s=3), tmp_path / "notes")
+    digest = store.put(LARGE)
+    with store.open(digest) as content:
+        assert content.read(1) == LARGE[:1]
+        service.client.put_object(Bucket=name, Key=f"registry/{place_of(digest)}", Body=LARGE[::-1])
+        with pytest.raises((BucketFault, TooLong)):
+            content.read()
 
 
 def test_a_drip_is_given_up(behind: Service, proxy: Proxy, tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from registry.core.store import digest_at
+from registry.core.store import digest_at, place_of
 from tests.crash.project import Project, make_project
 from tests.remote.proxy import Answer, Asked, Proxy, error
 from tests.remote.service import KEYS, Service, running
@@ -163,7 +164,37 @@ def _is_blob(member: Member, path: Path) -> bool:
     return path.is_file() and digest_at(path.relative_to(member.root / ".registry").as_posix()) is not None
 
 
-def test_nothing_is_collected_or_moved_in_a_bucket(team: Team) -> None:
-    """Its writers cannot be kept out; a damaged blob there is healed by a push."""
-    for words in (("gc",), ("gc", "--delete"), ("repair",)):
-        assert "in a bucket" in team.anna.fails(2, *words)
+def test_a_bucket_is_collected_as_it_is_typed(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First only told; when the grace is over it is out of its place, still read, and brought back by who decides."""
+    member = team.anna.clone("collector")
+    orphan = member.registry.files.put(b"orphan")
+    said = json.loads(member.run("gc", "--json"))
+    done = json.loads(member.run("gc", "--delete", "--json"))
+
+    assert (True, {"blobs": 1, "size": 6}) == (said["is_dry_run"], said["young"])
+    assert {**said, "is_dry_run": False, "at": done["at"]} == done
+    assert "nothing keeps it" in member.run("gc", "--why", orphan[7:17])
+    assert "is too short" in member.fails(2, "gc", "--grace", "0")
+    now = datetime.now(UTC)
+    monkeypatch.setattr("registry.adapters.clocks.SystemClock.now", lambda _: now + timedelta(days=15))
+    member.registry.gc()
+    assert "in the trash" in member.run("gc", "--why", orphan)
+    assert b"orphan" == member.registry.files.get(orphan)
+    assert "clean" in member.run("verify")
+
+
+def test_a_bucket_is_mended_as_it_is_typed(team: Team) -> None:
+    """The exit code says what is left to do; the bad bytes stay in the quarantine."""
+    member, place = team.anna.clone("mender"), team.anna.root.parent / "good"
+    member.run("push", str(place))
+    files = member.registry.files
+    weights = next(d for d in files.digests() if files.get(d)[:1] != b"{")
+    files.bucket.write(place_of(weights), b"bad")  # type: ignore[union-attr] # it is one in a bucket
+    told = member.fails(5, "verify", "--quarantine")
+    assert f"moved to quarantine/{weights[7:]}." in told
+    assert "missing" in member.command("verify").communicate(timeout=60)[0]
+    member.fails(5, "repair")
+    assert f"restored  {weights}" in member.run("repair", "--from", str(place))
+    assert "clean" in member.run("verify")
+    ((key, _),) = files.bucket.listed("quarantine")  # type: ignore[union-attr] # it is one in a bucket
+    assert b"bad" == files.bucket.read(key, 10)  # type: ignore[union-attr] # it is one in a bucket

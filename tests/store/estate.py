@@ -119,7 +119,7 @@ class Estate:
 
     def alone(self) -> AbstractContextManager[Any]:
         """Keep everybody else out."""
-        return self.store.attic.alone()
+        return self.store.attic.stocktaking()
 
     def _on(self, stage: str, manifest: Digest) -> dict[str, Any]:
         number = len(self.desk.state.generations(stage)) + 1

@@ -128,6 +128,27 @@ def test_a_full_disk_says_what_to_do(number: int, fault: type[Exception], refusi
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_lies_in_the_way_is_told_with_what_to_do(tmp_path: Path) -> None:
+    """A file where a directory must be, or a directory where a file must be: it is to be moved away."""
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "lock").mkdir()
+    for act in (
+        lambda: durable.make_directory(tmp_path / "file"),
+        lambda: durable.put_if_absent(tmp_path / "file" / "entry", b"x"),
+        lambda: durable.replace(tmp_path / "lock", b"x"),
+    ):
+        with pytest.raises(durable.WriteFailed) as told:
+            act()
+
+        assert "move that away" in told.value.mend
+
+
+def test_every_refusal_of_the_system_has_a_mend() -> None:
+    """Also one that nobody thought of."""
+    for number in errno.errorcode:
+        assert durable.mend_of(OSError(number, "it says no"))
+
+
 @pytest.mark.parametrize("call", ["write", "fchmod", "fsync", "link"])
 def test_whatever_call_fails_nothing_is_acknowledged_or_left(call: str, refusing: "Refuse", tmp_path: Path) -> None:
     """A fault at any step before the name is given leaves the directory as it was."""

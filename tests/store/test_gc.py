@@ -1,6 +1,7 @@
 """What gc keeps, why, and what it does with the rest: into the trash, back from there, and away."""
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -294,6 +295,17 @@ def test_too_little_is_refused() -> None:
     assert Retention(2, timedelta(days=1))
 
 
+def test_a_grace_that_no_calendar_has_is_refused(served: Estate) -> None:
+    """In words; and the longest that is let pass counts backwards from now without leaving the calendar."""
+    for days in (36_501, 10**20):
+        with pytest.raises(UsageError, match="too long"):
+            Retention.of(2, days)
+    with pytest.raises(UsageError, match="too short"):
+        Retention.of(2, -(10**20))
+
+    assert 0 == served.gc(grace=36_500).set_aside.blobs
+
+
 def test_why_names_each_root_and_the_way_from_it(served: Estate) -> None:
     """From the stage down to the file; and of what nothing keeps it says so."""
     last = served.models[5]
@@ -322,6 +334,10 @@ def test_components_add_up(served: Estate) -> None:
     assert 0 < rows["math"].shared < rows["math"].stored
     assert said.set_aside.size == rows["math"].reclaimable + 40, "and what the repo's blob is not followed to"
     assert said.saved == rows["math"].size - rows["math"].stored + 2, "and one {} of two artefacts"
+    stored = sum(row.size for row in said.components) - said.saved
+    lying = sum((served.root / place_of(digest)).stat().st_size for digest in served.blobs())
+    assert lying == said.kept.size + said.young.size + said.set_aside.size
+    assert stored + said.records.size == lying - said.young.size - 40, "each blob is an artefact's or a record"
     served.gc()
     (after,) = [one for one in served.survey().components if one.name == "math"]
     assert rows["math"].stored - rows["math"].reclaimable == after.stored
@@ -372,6 +388,35 @@ def test_a_second_collector_waits_and_gives_up(served: Estate, monkeypatch: pyte
     monkeypatch.setattr("registry.adapters.stores.attic.WAIT_S", 0.1)
     with served.alone(), pytest.raises(ConflictError, match="at work"):
         served.gc()
+
+
+@pytest.mark.parametrize("spoil", ["cut", "pipe", "directory", "link"])
+def test_a_list_of_what_was_deleted_that_cannot_be_read_is_told(served: Estate, spoil: str, tmp_path: Path) -> None:
+    """Whether what is missing was deleted on purpose cannot be known without it; nothing is written over it."""
+    served.gc()
+    served.days = 200
+    assert served.gc().deleted.blobs
+    path = served.root / "collected.json"
+    whole = path.read_bytes()
+    path.unlink()
+    (tmp_path / "elsewhere").write_bytes(whole)
+    spoils: dict[str, Callable[[], object]] = {
+        "cut": lambda: path.write_bytes(whole[:-9]),
+        "pipe": lambda: os.mkfifo(path),
+        "directory": path.mkdir,
+        "link": lambda: path.symlink_to(tmp_path / "elsewhere"),
+    }
+    spoils[spoil]()
+    for report in (served.verify(), served.glance()):
+        assert "collected.json" in str(report.unlisted)
+        assert not report.is_clean
+    for collect in (served.gc, served.survey):
+        with pytest.raises(StoreDamaged, match="damaged"):
+            collect()
+    path.rmdir() if spoil == "directory" else path.unlink()
+    path.write_bytes(whole)
+
+    assert served.verify().is_clean
 
 
 @pytest.mark.slow

@@ -47,11 +47,11 @@ class Stepping:
     at: Hook
 
     @contextmanager
-    def alone(self) -> Iterator[Stock]:
+    def stocktaking(self) -> Iterator[Callable[[], Stock]]:
         self.at("before the lock")
-        with self.attic.alone() as stock:
+        with self.attic.stocktaking() as take_stock:
             self.at("leases read")
-            yield stock
+            yield take_stock
         self.at("lock given up")
 
     def set_aside(self, digests: Sequence[Digest], at: datetime) -> None:
@@ -320,6 +320,16 @@ def test_a_lease_ends_with_its_holder(estate: Estate) -> None:
     estate.gc()
 
     assert not own(manifest, estate.store) & estate.blobs()
+
+
+def test_why_tells_of_a_lease_that_alone_holds_a_blob(estate: Estate) -> None:
+    """Weights are no record, and no record that is leased names them yet."""
+    store = _leased(estate)
+    weights = store.put(b"weights that no list names yet")
+
+    assert ["somebody is working with it"] == [path.why for path in estate.why(weights).paths]
+    del store
+    assert () == estate.why(weights).paths
 
 
 def test_a_leased_manifest_holds_all_that_it_names(estate: Estate) -> None:

@@ -1,12 +1,14 @@
 """A bucket: look, list, read, create and write objects below one prefix."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from registry.adapters.buckets.address import Address, may_speak_plainly
-from registry.adapters.buckets.faults import TooLong, told
+from registry.adapters.buckets.faults import Changed, Gone, TooLong, told
 from registry.adapters.buckets.reader import Origin, Reader
 from registry.errors import UsageError
 
@@ -20,17 +22,30 @@ SILENCE_S, PATIENCE_S = 20, 60
 """A service that says nothing for so long is asked again, until it has been silent for so long; then it is left."""
 
 _MOST_PARTS = 9000
+_PAGE = 1000
 _CHUNK_BYTES = 1024 * 1024
 _RETRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How an object looks to the service: its size in bytes, and a text that changes whenever it is written."""
+    """How an object looks to the service: its size in bytes, a text that changes with its bytes, and when they came.
+
+    `version` is there where the service counts the writings of an object.
+    """
 
     size: int
     state: str
     e_tag: str | None
+    modified: datetime
+    version: str | None = None
+
+    def is_same(self, other: "Look | None") -> bool:
+        """Whether nobody has written to the object between the two looks, not even the same bytes."""
+        if other is None or self.state != other.state:
+            return False
+        # why to the second: listings and single looks tell the time with different precision.
+        return self.modified.replace(microsecond=0) == other.modified.replace(microsecond=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +74,31 @@ class Bucket:
             return None
 
     def listed(self, folder: str, *, after: str | None = None) -> Iterator[tuple[str, Look]]:
-        """The key and looks of each object below `folder`, or only of those whose keys come after a certain one."""
+        """The key and looks of each object below `folder`, or only of those whose keys come after a certain one.
+
+        Raises:
+            TooLong: The service begins again where it was before, and would never end.
+        """
         import obstore
 
         start, offset = len(self.address.at("")), self.address.at(after) if after else None
+        firsts: set[str] = set()
         with told(f"list {self._named(folder)}"):
-            for page in obstore.list(self.brief, self.address.at(folder) + "/", offset=offset, chunk_size=1000):
+            for page in obstore.list(self.brief, self.address.at(folder) + "/", offset=offset, chunk_size=_PAGE):
+                if page[0]["path"] in firsts:
+                    why = f"{page[0]['path']} was listed before"
+                    raise TooLong(f"the list of {self._named(folder)} never ends", why=why)
+                firsts.add(page[0]["path"])
                 yield from ((found["path"][start:], _look_of(found)) for found in page)
+
+    def folders(self, folder: str) -> list[str]:
+        """The keys of what seems to be a folder in `folder`, sorted."""
+        import obstore
+
+        start = len(self.address.at(""))
+        with told(f"list {self._named(folder)}"):
+            found = obstore.list_with_delimiter(self.brief, self.address.at(folder) + "/")
+        return sorted(path[start:].rstrip("/") for path in found["common_prefixes"])
 
     def read(self, key: str, most_bytes: int) -> bytes | None:
         """A small object's bytes, or None if there is none.
@@ -90,11 +123,19 @@ class Bucket:
         look = self.look(key)
         return None if look is None else self.reader(key, look)
 
-    def reader(self, key: str, look: Look) -> Reader:
-        """The object that looks so, as a stream; where the service has ETags, every piece is of that version."""
+    def reader(self, key: str, look: Look, instead: "Callable[[], tuple[str, Look] | None]" = lambda: None) -> Reader:
+        """The object that looks so, as a stream; where the service has ETags, every piece is of that version.
+
+        When it is removed meanwhile, what follows is read from what `instead` names, if it names anything.
+        """
 
         def stream(start: int, end: int) -> Iterator[bytes]:
-            return self._span(key, look, (start, end))
+            try:
+                yield from self._span(key, look, (start, end))
+            except Gone:
+                if (other := instead()) is None:
+                    raise
+                yield from self._span(*other, (start, end))
 
         return Reader(stream, look.size, Origin(self.address.service, self.address.at(key)))
 
@@ -107,11 +148,26 @@ class Bucket:
         import obstore
         from obstore.exceptions import AlreadyExistsError
 
-        try:
-            with told(f"write {self._named(key)}", is_write=True):
+        with told(f"write {self._named(key)}", is_write=True):
+            try:
                 obstore.put(self.once, self.address.at(key), data, mode="create", use_multipart=False)
-        except AlreadyExistsError:
-            return False
+            except AlreadyExistsError:
+                return False
+        return True
+
+    def replace(self, key: str, data: bytes, known: Look | None) -> bool:
+        """Make `data` the object if it still looks as it is `known` to, or is not there still; False if not."""
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        mode: Any = "create"
+        if known:
+            mode = {name: value for name in ("e_tag", "version") if (value := getattr(known, name))}
+        with told(f"write {self._named(key)}", is_write=True):
+            try:
+                obstore.put(self.steady, self.address.at(key), data, mode=mode, use_multipart=False)
+            except (AlreadyExistsError, PreconditionError):
+                return False
         return True
 
     def write(self, key: str, data: bytes) -> None:
@@ -128,28 +184,48 @@ class Bucket:
         part = max(PART_BYTES, -(-size // _MOST_PARTS))
         with told(f"write {self._named(key)}", is_write=True):
             where = self.address.at(key)
-            obstore.put(self.steady, where, pieces, use_multipart=True, chunk_size=part, max_concurrency=2)
+            obstore.put(self.steady, where, _ahead(pieces), use_multipart=True, chunk_size=part, max_concurrency=2)
 
-    def copy(self, origin: Origin, key: str) -> None:
-        """Let the service copy `origin`, which is in the same bucket, without sending the bytes through here."""
+    def copy(self, origin: Origin, key: str) -> bool:
+        """Let the service copy `origin`, which is in the same bucket, by itself; False if there is no such object."""
         import obstore
 
-        with told(f"copy to {self._named(key)}", is_write=True):
-            obstore.copy(self.steady, origin.key, self.address.at(key))
+        try:
+            with told(f"copy to {self._named(key)}"):
+                obstore.copy(self.steady, origin.key, self.address.at(key))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def delete(self, key: str) -> None:
+        """Remove an object, if there is one. Tried once: who tries it again should look first what is there now.
+
+        Raises:
+            Uncertain: It failed, and may have happened all the same.
+        """
+        import obstore
+
+        with told(f"delete {self._named(key)}", is_write=True), suppress(FileNotFoundError):
+            obstore.delete(self.once, self.address.at(key))
 
     def _span(self, key: str, look: Look, span: tuple[int, int]) -> Iterator[bytes]:
         """A part of an object, in pieces: where the service has ETags, of that version."""
         import obstore
+        from obstore.exceptions import PreconditionError
 
         wanted: dict[str, Any] = {"if_match": look.e_tag} if look.e_tag else {}
         if span != (0, look.size):
             wanted["range"] = span
         try:
             with told(f"read {self._named(key)}"):
-                found = obstore.get(self.steady, self.address.at(key), options=wanted)
+                try:
+                    found = obstore.get(self.steady, self.address.at(key), options=wanted)
+                except PreconditionError:
+                    mend = "run the same command again"
+                    raise Changed(f"{self._named(key)} was written to while it was read", mend=mend) from None
                 yield from self._pieces(key, found, span[1] - span[0])
         except FileNotFoundError:
-            raise TooLong(f"{self._named(key)} was removed while it was read") from None
+            raise Gone(f"{self._named(key)} was removed while it was read") from None
 
     def _pieces(self, key: str, found: Any, size: int) -> Iterator[bytes]:
         """The bytes of an answer, refused when they are more than `size`, or less."""
@@ -233,7 +309,20 @@ def _profile(environment: Mapping[str, str]) -> dict[str, Any]:
         raise UsageError(f"the profile {name} cannot be used", why=str(error), mend="see `aws configure`") from None
 
 
+def _ahead(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same pieces, each taken in another thread while the one before is sent.
+
+    obstore asks for them in a thread of its own, in which nobody may ask obstore for what they are read from.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        left = iter(pieces)
+        coming = thread.submit(next, left, None)
+        while (piece := coming.result()) is not None:
+            coming = thread.submit(next, left, None)
+            yield piece
+
+
 def _look_of(found: Mapping[str, Any]) -> Look:
     # why not the time where there is an ETag: listings and single looks tell it with different precision.
     mark = found["e_tag"] or found["last_modified"].isoformat()
-    return Look(found["size"], f"{found['size']}:{mark}", found["e_tag"])
+    return Look(found["size"], f"{found['size']}:{mark}", found["e_tag"], found["last_modified"], found.get("version"))

@@ -17,6 +17,10 @@ class BucketFault(RegistryError):
     """The service could not be reached, or failed, after it was asked again and again."""
 
 
+class Changed(BucketFault):
+    """An object was written to while it was read."""
+
+
 class Uncertain(BucketFault):
     """A write that failed in a way that leaves open whether it happened."""
 
@@ -33,6 +37,10 @@ class TooLong(IntegrityError):
     """The service gives more bytes than the object can have, or fewer than it announced."""
 
 
+class Gone(TooLong):
+    """An object was removed while it was read."""
+
+
 @contextmanager
 def told(what: str, *, is_write: bool = False) -> Iterator[None]:
     """Translate what obstore raises while it does `what`. `FileNotFoundError` is an answer, and passes."""
@@ -45,12 +53,10 @@ def told(what: str, *, is_write: bool = False) -> Iterator[None]:
         if is_write:
             raise Uncertain(f"could not {what}", why=reason_of(error)) from None
         raise
-    except exceptions.AlreadyExistsError:
-        raise
     except exceptions.BaseError as error:
         _refuse_absent_bucket(what, error)
         why = reason_of(error)
-        # why also by its code: of a list, obstore says only that it failed.
+        # why also by its code: of a list, or of one object that is not deleted, obstore says only that it failed.
         if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError) or _is_refusal(why):
             mend = "see which permissions this needs in docs/remotes.md, and which credentials the environment gives"
             raise Forbidden(f"may not {what}", why=why, mend=mend) from None
@@ -75,7 +81,7 @@ def reason_of(error: Exception) -> str:
 
 
 def _is_refusal(why: str) -> bool:
-    return why.partition(":")[0] in _REFUSALS
+    return why.partition(":")[0] in _REFUSALS or why.endswith("(code: AccessDenied)")
 
 
 def _refuse_absent_bucket(what: str, error: Exception) -> None:

@@ -36,7 +36,7 @@ from registry.adapters.durable.files import (
 )
 from registry.adapters.durable.locking import NO_LOCKS, Busy, CannotLock, held_alone, held_with_others
 from registry.adapters.durable.sinks import PIECE_BYTES
-from registry.adapters.durable.syncing import DiskFull, WriteFailed, explained, folder, sync, sync_folders
+from registry.adapters.durable.syncing import DiskFull, WriteFailed, explained, folder, mend_of, sync, sync_folders
 from registry.adapters.durable.temporary import Draft, Temporary, create, living, strays, sweep, temporary
 from registry.adapters.durable.together import Batch, batch, can_sync_together
 
@@ -63,6 +63,7 @@ __all__ = [
     "held_with_others",
     "living",
     "make_directory",
+    "mend_of",
     "move",
     "move_all",
     "open_plain",

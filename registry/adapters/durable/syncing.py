@@ -14,6 +14,18 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _AT_ONCE = 8
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
+_MENDS = {
+    frozenset({errno.EIO}): "after a fault of the disk, check it and run `registry verify`",
+    frozenset({errno.EACCES, errno.EPERM}): "see who owns it and who may use it (`ls -ld`), and run the command again",
+    frozenset({errno.EROFS}): "it is mounted read-only; work where it can be written to",
+    frozenset({errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.EINVAL}): (
+        "something else lies in its place; move that away, and run the same command again"
+    ),
+    frozenset({errno.EXDEV}): "it is on another file system; let the whole store lie on one",
+    frozenset({errno.EMFILE, errno.ENFILE}): "let more files be open (`ulimit -n`), and run the same command again",
+}
+_MEND = "put that right, and run the same command again"
+
 
 class WriteFailed(RegistryError):
     """Bytes could not be made durable; nothing was acknowledged, and what was there before still is."""
@@ -68,5 +80,9 @@ def explained(path: Path) -> Iterator[None]:
         if error.errno in _FULL:
             mend = "free some space and run the same command again; nothing half-written was kept"
             raise DiskFull(f"no room left to write {path}", why=why, mend=mend) from error
-        mend = "after a fault of the disk, check it and run `registry verify`" if error.errno == errno.EIO else ""
-        raise WriteFailed(f"{path} could not be written", why=why, mend=mend) from error
+        raise WriteFailed(f"{path} could not be written", why=why, mend=mend_of(error)) from error
+
+
+def mend_of(error: OSError) -> str:
+    """What can be done about what the system refused."""
+    return next((mend for numbers, mend in _MENDS.items() if error.errno in numbers), _MEND)

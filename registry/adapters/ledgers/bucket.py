@@ -61,11 +61,9 @@ class BucketLedger:
             return ()
         is_whole = stop is None
         listed = self._indexes(_key(start - 1) if start and not is_whole else None, is_whole=is_whole)
-        indexes = [index for index in takewhile(lambda index: stop is None or index < stop, listed) if index >= start]
-        if gap := next((due for due, index in enumerate(indexes, start) if due != index), None):
-            # why ask: a listing has pages, and an entry that was put between two of them is missed by both.
-            self._read_entry(gap)
-            return self.read(start, stop)
+        found = [index for index in takewhile(lambda index: stop is None or index < stop, listed) if index >= start]
+        # why by name: a listing has pages, and an entry that was put between two of them is missed by both.
+        indexes = range(start, max(found, default=start - 1) + 1)
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             return tuple(threads.map(self._read_entry, indexes))
 

@@ -4,7 +4,8 @@
     leases/.unfinished-…          the digests that a living process has put or read; locked while it lives
     trash/20261126T101500Z/<hex>  set aside by the collector at that time; still read where a blob is missed
     quarantine/<hex>.<time>       damaged, moved out of its place, never deleted
-    collected.json                what was deleted for good, on purpose
+    collected.json                what was deleted for good, on purpose; written by one at a time, who locks the
+    collected.json.lock           file beside it
 
 Nothing here is followed through a link: what is no plain file in a plain directory is nobody's to move.
 """
@@ -12,37 +13,39 @@ Nothing here is followed through a link: what is no plain file in a plain direct
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from registry.adapters import durable
 from registry.core.canonical import NotCanonical
-from registry.core.digest import Digest, Sha256, hex_of
-from registry.core.record import Record
-from registry.core.store import Lying, Stock, digest_at, missing, place_of
+from registry.core.digest import Digest, hex_of
+from registry.core.store import (
+    COLLECTED,
+    CollectedList,
+    Lying,
+    Stock,
+    Unlisted,
+    digest_at,
+    grave_of,
+    missing,
+    place_of,
+    stamp,
+    stamped,
+)
 from registry.errors import UsageError
 
 WAIT_S = 10.0
 """How long a collector waits for writers, in seconds."""
 
-_MOMENT = "%Y%m%dT%H%M%SZ"
 _HEX = re.compile(r"[0-9a-f]{64}")
 _LINE = re.compile(rb"sha256:[0-9a-f]{64}")
 
 
 class NotOurs(UsageError):
     """A directory of the store is somebody else's."""
-
-
-class CollectedList(Record):
-    """The digests of blobs that the collector deleted for good."""
-
-    form: Literal["registry.collected/1"] = "registry.collected/1"
-    digests: tuple[Sha256, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,8 @@ class Attic:
     root: Path
 
     @contextmanager
-    def alone(self) -> Iterator[Stock]:
-        """Keep writers and other collectors out, and say what is here.
+    def stocktaking(self) -> Iterator[Callable[[], Stock]]:
+        """Keep writers and other collectors out; what it gives says what is here.
 
         The leases are read first, the ledger by the caller afterwards: a writer names its blobs in the ledger before it
         lets go of its lease, so one of the two has them.
@@ -65,18 +68,17 @@ class Attic:
         durable.make_directory(self.root)
         with durable.held_alone(self.root / "lock", wait_s=WAIT_S):
             leased = frozenset(self._leased())
-            yield Stock(dict(self._blobs()), dict(self._trash()), leased, self.collected())
+            yield lambda: Stock(dict(self._blobs()), dict(self._trash()), leased, self.collected(), self.unlisted())
 
     def set_aside(self, digests: Sequence[Digest], at: datetime) -> None:
-        """Move blobs into the trash; only while alone."""
+        """Move blobs into the trash; only while taking stock."""
         if not digests:
             return
-        grave = self._own("trash") / at.astimezone(UTC).strftime(_MOMENT)
-        durable.make_directory(grave)
-        durable.move_all((self.root / place_of(digest), grave / hex_of(digest)) for digest in digests)
+        durable.make_directory(self._own("trash") / stamp(at))
+        durable.move_all((self.root / place_of(digest), self.root / grave_of(digest, at)) for digest in digests)
 
     def bring_back(self, digests: Sequence[Digest]) -> None:
-        """Move blobs from the trash to their places; only while alone.
+        """Move blobs from the trash to their places; only while taking stock.
 
         Raises:
             Missing: One is not in the trash.
@@ -89,8 +91,7 @@ class Attic:
     def purge(self, digests: Sequence[Digest], *, known: Sequence[Digest]) -> None:
         """Delete these from the trash for good; those that are `known` to the ledger are written down first."""
         if known:
-            listed = CollectedList(digests=tuple(sorted({*self.collected(), *known})))
-            durable.replace(self.root / "collected.json", listed.canonical())
+            self.note_collected(known)
         durable.remove_all(grave / hex_of(digest) for grave in self._graves() for digest in digests)
         for grave in self._graves():
             with suppress(OSError):
@@ -104,7 +105,7 @@ class Attic:
         source = self.root / place_of(digest)
         if not os.path.lexists(source):
             source = self._newest(digest)
-        target = self._own("quarantine") / f"{hex_of(digest)}.{at.astimezone(UTC).strftime(_MOMENT)}"
+        target = self._own("quarantine") / f"{hex_of(digest)}.{stamp(at)}"
         durable.make_directory(target.parent)
         while os.path.lexists(target):
             target = target.with_name(f"{target.name}+")  # why: an only copy is never replaced by another
@@ -123,9 +124,43 @@ class Attic:
     def collected(self) -> frozenset[Digest]:
         """What was deleted on purpose; nothing if the list is lost or damaged: then it counts as missing."""
         try:
-            return frozenset(CollectedList.parse(durable.read_plain(self.root / "collected.json")).digests)
+            return frozenset(CollectedList.parse(durable.read_plain(self.root / COLLECTED)).digests)
         except (OSError, NotCanonical):
             return frozenset()
+
+    def unlisted(self) -> str | None:
+        """Why what was deleted on purpose cannot be known; None if it can, or if nothing was."""
+        path = self.root / COLLECTED
+        try:
+            CollectedList.parse(durable.read_plain(path))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return f"{path} cannot be read: {error.strerror or error}"
+        except NotCanonical as error:
+            return f"{path} is no list of digests: {error.why or error.what}"
+        return None
+
+    def note_collected(self, digests: Iterable[Digest]) -> None:
+        """Add to what was deleted on purpose.
+
+        Raises:
+            Busy: Somebody else held the list all the time.
+            Unlisted: The list is damaged.
+        """
+        try:
+            # why a lock of its own: who brings blobs from elsewhere need not wait for all who write blobs.
+            with durable.held_alone(self.root / f"{COLLECTED}.lock", wait_s=WAIT_S):
+                self._note(digests)
+        except durable.CannotLock:
+            self._note(digests)  # why: where there are no locks nothing is collected, and the next fetch tells it again
+
+    def _note(self, digests: Iterable[Digest]) -> None:
+        if why := self.unlisted():
+            raise Unlisted(why)
+        before = self.collected()
+        if fresh := set(digests) - before:
+            durable.replace(self.root / COLLECTED, CollectedList(digests=tuple(sorted(before | fresh))).canonical())
 
     def _own(self, name: str) -> Path:
         """One of the store's own directories, which may be missing.
@@ -160,9 +195,9 @@ class Attic:
     def _trash(self) -> Iterator[tuple[Digest, Lying]]:
         """The trash, oldest first: of a blob that was set aside twice, the later time counts."""
         for grave in self._graves():
-            since = datetime.strptime(grave.name, _MOMENT).replace(tzinfo=UTC)
+            since = stamped(grave.name)
             for entry in plain_files(grave):
-                if _HEX.fullmatch(entry.name):
+                if since and _HEX.fullmatch(entry.name):
                     yield Digest(f"sha256:{entry.name}"), Lying(entry.stat(follow_symlinks=False).st_size, since)
 
     def _graves(self) -> list[Path]:
@@ -170,7 +205,7 @@ class Attic:
         trash = self.root / "trash"
         if trash.is_symlink() or not trash.is_dir():
             return []
-        return [path for path in sorted(trash.iterdir()) if _is_moment(path.name) and not path.is_symlink()]
+        return [path for path in sorted(trash.iterdir()) if stamped(path.name) and not path.is_symlink()]
 
 
 def plain_files(directory: Path) -> Iterator[os.DirEntry[str]]:
@@ -191,11 +226,4 @@ def _is_plain(path: Path) -> bool:
     try:
         return stat.S_ISREG(path.lstat().st_mode)
     except OSError:
-        return False
-
-
-def _is_moment(name: str) -> bool:
-    try:
-        return datetime.strptime(name, _MOMENT).replace(tzinfo=UTC).strftime(_MOMENT) == name
-    except ValueError:
         return False

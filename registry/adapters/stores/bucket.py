@@ -11,13 +11,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
 from registry.adapters import durable
 from registry.adapters.buckets.bucket import PART_BYTES, Bucket, Look
-from registry.adapters.buckets.faults import TooLong, Uncertain
+from registry.adapters.buckets.faults import Uncertain
 from registry.adapters.buckets.reader import Reader
+from registry.adapters.stores.bucket_attic import COPIED_AT_MOST, BucketAttic, is_sound
 from registry.adapters.stores.intake import look_at, refuse_change, refuse_other
 from registry.adapters.stores.seen import Seen, is_settled
 from registry.core.abreast import abreast
@@ -29,9 +31,6 @@ from registry.ports import KnownFile, OpenFile
 _BLOBS = "blobs/sha256"
 _MOST_IN_MEMORY = 1 << 30
 """A blob that is asked for whole has no more bytes than this, whatever the service says."""
-
-_COPIED_AT_MOST = 5 * 10**9
-"""What S3 copies within the service in one request."""
 
 _LARGE_BYTES = 1024 * 1024
 _LARGE_AT_ONCE = 4
@@ -57,6 +56,11 @@ class BucketStore:
 
     bucket: Bucket
     notes: Path
+
+    @property
+    def attic(self) -> BucketAttic:
+        """What lies behind it: the trash, the quarantine."""
+        return BucketAttic(self.bucket)
 
     def put(self, data: bytes) -> Digest:
         """Keep small `data`; a damaged blob of that name is healed."""
@@ -86,14 +90,18 @@ class BucketStore:
         return tree_of(entries)
 
     def open(self, digest: Digest) -> BinaryIO:
-        """Open a blob for reading, unverified; raises `Missing`."""
-        if (content := self.bucket.open(place_of(digest))) is None:
-            raise missing(digest)
-        return cast("BinaryIO", content)
+        """Open a blob for reading, unverified; raises `Missing`.
+
+        One that was set aside is read where it is now, also if that happens while it is read.
+        """
+        key, look = self._find(digest)
+        return cast("BinaryIO", self.bucket.reader(key, look, lambda: next(self.attic.graves(digest), None)))
 
     def get(self, digest: Digest) -> bytes:
         """Read a small blob, verified; raises `Missing` or `DigestMismatch`."""
         if (data := self.bucket.read(place_of(digest), _MOST_IN_MEMORY)) is None:
+            data = self.bucket.read(self._find(digest)[0], _MOST_IN_MEMORY)
+        if data is None:
             raise missing(digest)
         return check(data, digest)
 
@@ -107,14 +115,34 @@ class BucketStore:
             return self._held(wanted, notes)
 
     def premises(self) -> Premises:
-        """What shows without reading a byte: what lies among the blobs and is none."""
-        return Premises(tuple(key for key, _ in self.bucket.listed("blobs") if digest_at(key) is None))
+        """What shows without reading a byte."""
+        strays = tuple(key for key, _ in self.bucket.listed("blobs") if digest_at(key) is None)
+        return Premises(strays, (), self.attic.trashed(), self.attic.collected(), self.attic.unlisted())
+
+    def collected(self) -> frozenset[Digest]:
+        """What was deleted on purpose, here or where blobs were brought from."""
+        return self.attic.collected()
+
+    def note_collected(self, digests: Iterable[Digest]) -> None:
+        """Note what was deleted on purpose where blobs were brought from."""
+        self.attic.note_collected(digests)
 
     def seal(self, digests: Iterable[Digest]) -> None:
         """Let nobody write to these blobs any more: in a bucket that is a matter of its permissions."""
 
     def confirm(self) -> None:
         """Make the name of every blob durable: in a bucket it is with its bytes."""
+
+    def _find(self, digest: Digest) -> tuple[str, Look]:
+        """Where a blob is, and how it looks; raises `Missing`."""
+        place = place_of(digest)
+        if look := self.bucket.look(place):
+            return place, look
+        if found := next(self.attic.graves(digest), None):
+            return found
+        if look := self.bucket.look(place):  # why again: it may just have been brought back, and the trash emptied
+            return place, look
+        raise missing(digest)
 
     def _listed(self) -> dict[Digest, Look]:
         found = ((digest_at(key), look) for key, look in self.bucket.listed(_BLOBS))
@@ -136,11 +164,7 @@ class BucketStore:
 
     def _is_sound(self, digest: Digest, look: Look) -> bool:
         """Whether the bytes of the blob that looks so are what its name says, by reading them."""
-        try:
-            with self.bucket.reader(place_of(digest), look) as content:
-                return durable.pour(cast("BinaryIO", content)).digest == digest
-        except TooLong:
-            return False
+        return is_sound(self.bucket, place_of(digest), look=look, digest=digest)
 
     def _send_all(self, files: Sequence[OpenFile], known: Sequence[durable.Written], notes: Seen) -> None:
         """Bring what is not here, each content once."""
@@ -156,25 +180,28 @@ class BucketStore:
         key = place_of(known.digest)
         with file.open() as content:
             raw = getattr(content, "raw", content)
-            if isinstance(raw, Reader) and self._can_copy(raw, known):
-                self.bucket.copy(raw.origin, key)
-                return self._prove(known, must_read=True)
-            pieces = _checked(content, file, known)
-            if known.size > PART_BYTES:
-                self.bucket.stream(key, pieces, known.size)
-            else:
-                self._send_small(key, b"".join(pieces))
-        return self._prove(known, must_read=not self.bucket.checks_sha256)
+            is_copied = isinstance(raw, Reader) and self._can_copy(raw, known) and self.bucket.copy(raw.origin, key)
+            is_new = is_copied or self._send_bytes(key, _checked(content, file, known), known.size)
+        if not is_new:
+            self.attic.keep_second(known.digest, datetime.now(UTC))
+        return self._prove(known, must_read=is_copied or not self.bucket.checks_sha256)
 
-    def _send_small(self, key: str, data: bytes) -> None:
+    def _send_bytes(self, key: str, pieces: Iterable[bytes], size: int) -> bool:
+        """Make `pieces` the blob; False if something else may have been in its place."""
+        if size > PART_BYTES:
+            is_new = self.bucket.look(key) is None
+            self.bucket.stream(key, pieces, size)
+            return is_new
+        data = b"".join(pieces)
         with suppress(Uncertain):
             if self.bucket.create(key, data):
-                return
+                return True
         # why over what is there: it was found not to be whole, or another writer is just bringing the same bytes.
         self.bucket.write(key, data)
+        return False
 
     def _can_copy(self, content: Reader, known: durable.Written) -> bool:
-        return content.origin.service == self.bucket.address.service and known.size <= _COPIED_AT_MOST
+        return content.origin.service == self.bucket.address.service and known.size <= COPIED_AT_MOST
 
     def _prove(self, known: durable.Written, *, must_read: bool) -> Look:
         """How the blob looks that was just written; refused if it is not whole."""

@@ -96,7 +96,7 @@ class DirectoryStore:
         except OSError as error:
             if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
                 raise _no_file(digest) from None
-            raise Unreadable(f"{digest} could not be read", why=error.strerror or str(error)) from error
+            raise _unreadable(digest, error) from error
 
     def get(self, digest: Digest) -> bytes:
         """Read a small blob, verified; raises `Missing`, `DigestMismatch` or `Unreadable`."""
@@ -104,7 +104,7 @@ class DirectoryStore:
             try:
                 return check(content.read(), digest)
             except OSError as error:
-                raise Unreadable(f"{digest} could not be read", why=error.strerror or str(error)) from error
+                raise _unreadable(digest, error) from error
 
     def digests(self) -> Iterator[Digest]:
         """Every blob that is here, in no order."""
@@ -131,7 +131,18 @@ class DirectoryStore:
     def premises(self) -> Premises:
         """What shows without reading a byte."""
         attic = self.attic
-        return Premises(self.strays(), tuple(sorted(self._exposed())), attic.trashed(), attic.collected())
+        return Premises(
+            self.strays(), tuple(sorted(self._exposed())), attic.trashed(), attic.collected(), attic.unlisted()
+        )
+
+    def collected(self) -> frozenset[Digest]:
+        """What was deleted on purpose, here or where blobs were brought from."""
+        return self.attic.collected()
+
+    def note_collected(self, digests: Iterable[Digest]) -> None:
+        """Note what was deleted on purpose where blobs were brought from."""
+        durable.make_directory(self.root)
+        self.attic.note_collected(digests)
 
     def seal(self, digests: Iterable[Digest]) -> None:
         """Let nobody write to these blobs any more."""
@@ -175,7 +186,7 @@ class DirectoryStore:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise Unreadable(f"{digest} could not be read", why=error.strerror or str(error)) from error
+                raise _unreadable(digest, error) from error
         raise missing(digest)
 
     def _exposed(self) -> Iterator[Digest]:
@@ -217,6 +228,11 @@ def _refuse(error: OSError) -> None:
     """Tell of a directory that cannot be listed: what lies in it would seem not to be there, or never be checked."""
     if not isinstance(error, FileNotFoundError):
         raise Unreadable(f"{error.filename} could not be listed", why=error.strerror or str(error)) from error
+
+
+def _unreadable(digest: Digest, error: OSError) -> Unreadable:
+    why, mend = error.strerror or str(error), durable.mend_of(error)
+    return Unreadable(f"{digest} could not be read", why=why, mend=mend)
 
 
 def _no_file(digest: Digest) -> DigestMismatch:

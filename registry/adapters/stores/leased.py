@@ -61,6 +61,14 @@ class LeasedStore:
         with self.lease.naming(wanted):
             return self.store.held(wanted)
 
+    def collected(self) -> frozenset[Digest]:
+        """What was deleted on purpose, here or where blobs were brought from."""
+        return self.store.collected()
+
+    def note_collected(self, digests: Iterable[Digest]) -> None:
+        """Note what was deleted on purpose where blobs were brought from."""
+        self.store.note_collected(digests)
+
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
 class Lease:

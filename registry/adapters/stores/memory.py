@@ -16,6 +16,7 @@ class MemoryStore:
     """Blobs in a dictionary."""
 
     blobs: dict[Digest, bytes] = field(default_factory=dict)
+    gone: set[Digest] = field(default_factory=set)
 
     def put(self, data: bytes) -> Digest:
         """Keep `data`."""
@@ -47,6 +48,14 @@ class MemoryStore:
         """Those of `wanted` that are here whole."""
         here = ((digest, size, self.blobs.get(digest)) for digest, size in wanted.items())
         return frozenset(d for d, size, data in here if data is not None and (len(data), digest_of(data)) == (size, d))
+
+    def collected(self) -> frozenset[Digest]:
+        """What was deleted on purpose where blobs were brought from."""
+        return frozenset(self.gone)
+
+    def note_collected(self, digests: Iterable[Digest]) -> None:
+        """Add to it."""
+        self.gone.update(digests)
 
     def _take(self, file: OpenFile) -> Entry:
         with file.open() as content:

@@ -46,7 +46,7 @@ class LedgerLost(IntegrityError):
     def __init__(self, which: str = "") -> None:
         """Say which ledger was pinned, where that is known."""
         what = f"the pinned ledger {which} is not there" if which else "the pinned ledger is not there"
-        mend = "put a copy of its entries back; or, to start anew, take the genesis out of registry.toml"
+        mend = "run `registry fetch` from where it is; or, to start anew, take the genesis out of registry.toml"
         super().__init__(what, why="this place is empty", mend=mend)
 
 
