@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from registry.adapters import durable
 from registry.core.ledger.envelope import key_id_of
 from registry.errors import IntegrityError, UsageError
 
@@ -184,6 +185,7 @@ def make_key(private: Path, *, passphrase: str | None = None) -> KeyFiles:
         KeyExists: There is a file already.
         UnsafeKey: The place is inside a git work tree, its directory is open to others, or the passphrase is short.
         OutOfReach: We may not look or write there.
+        WriteFailed: The system would not make it durable.
     """
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
@@ -200,7 +202,18 @@ def make_key(private: Path, *, passphrase: str | None = None) -> KeyFiles:
     secret = passphrase or secrets.token_hex(16)
     with _within_reach(private):
         _write_key(files, generate_private_key(SECP256R1()), secret)
+        confirm_key(files)
     return files
+
+
+def confirm_key(files: KeyFiles) -> None:
+    """Make the names of a key and of the directories above it durable, before anything is signed that needs it again.
+
+    Raises:
+        OSError, WriteFailed: The system would not do it.
+    """
+    durable.confirm(files.private)
+    durable.make_directory(files.private.parent)
 
 
 def load_key(files: KeyFiles, *, passphrase: str | None = None) -> FileSigner:

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,7 +68,7 @@ def found(root: Path, ask: Callable[[str], str] | None = None, *, place: str | N
     """
     from registry.adapters import durable
     from registry.adapters.clocks import SystemClock
-    from registry.adapters.keys import find_key
+    from registry.adapters.keys import confirm_key, find_key
     from registry.core.ledger.policy import one_key_policy
     from registry.verbs.init import init
 
@@ -79,7 +80,10 @@ def found(root: Path, ask: Callable[[str], str] | None = None, *, place: str | N
         raise UsageError("this registry has another place", why=f"it is in {pinned.place}", mend=mend)
     place = pinned.place if pinned else place or PLACE
     where = find_place(place, root, os.environ)
-    signer = open_key(find_key(os.environ), ask)
+    signer = open_key(files := find_key(os.environ), ask)
+    # why: a ledger whose only key a power cut has taken can never be changed again. Keys may lie where nobody writes.
+    with suppress(OSError, durable.WriteFailed):
+        confirm_key(files)
     started = init(
         one_key_policy(signer.public_pem, head=signer.head.public),
         ledger=open_ledger(where, os.environ),

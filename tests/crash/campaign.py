@@ -210,7 +210,7 @@ ROOMS: Mapping[str, Room] = {
         _strike,
         few=4,
         fast=8,
-        full=200,
+        full=250,
         why_not=syscalls.WHY_NOT,
     ),
     "broken line": Room(
@@ -219,7 +219,7 @@ ROOMS: Mapping[str, Room] = {
         _strike,
         few=3,
         fast=4,
-        full=150,
+        full=60,
         why_not=syscalls.WHY_NOT,
     ),
     "lying bucket": Room(
@@ -228,7 +228,7 @@ ROOMS: Mapping[str, Room] = {
         _lie,
         few=4,
         fast=6,
-        full=250,
+        full=120,
     ),
     "kill at a time": Room(
         "kill -9 at a time drawn from 1.1 times what the command takes",
@@ -236,7 +236,7 @@ ROOMS: Mapping[str, Room] = {
         _kill_at_time,
         few=6,
         fast=8,
-        full=220,
+        full=200,
     ),
     "power cut": Room(
         "a disk as it may be after a power cut, by the weakest promises of POSIX",
@@ -254,14 +254,14 @@ ROOMS: Mapping[str, Room] = {
         fast=8,
         full=200,
     ),
-    "short write": Room("every write takes only a part of its bytes", _short, _write_short, few=3, fast=4, full=40),
+    "short write": Room("every write takes only a part of its bytes", _short, _write_short, few=3, fast=4, full=60),
     "full disk": Room(
         "a disk with less room or fewer inodes than the command takes, at 20 levels; then room is made",
         _levels,
         _fill,
         few=8,
         fast=8,
-        full=220,
+        full=250,
         why_not=disks.WHY_NOT,
     ),
     "hostile name": Room(
@@ -270,7 +270,7 @@ ROOMS: Mapping[str, Room] = {
         _name,
         few=6,
         fast=12,
-        full=120,
+        full=200,
     ),
     "damaged file": Room(
         "one bit, one page, the length, the kind or the place of one file is wrong",
@@ -278,7 +278,7 @@ ROOMS: Mapping[str, Room] = {
         _damage,
         few=5,
         fast=12,
-        full=200,
+        full=250,
     ),
 }
 

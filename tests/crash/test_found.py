@@ -17,10 +17,12 @@ import pytest
 from git import Git
 
 from registry.adapters import durable
+from registry.adapters.durable import files as durable_files
 from registry.adapters.hosts.copies import CopyUnreadable, keep_entries
 from registry.adapters.hosts.directory import HostDirectory, SeenUnreadable
 from registry.adapters.hosts.folder import Folder
 from registry.adapters.hosts.record import open_book
+from registry.adapters.keys import make_key
 from registry.adapters.ledgers.memory import MemoryLedger
 from registry.adapters.ledgers.watched import MemoryUnreadable, WatchedLedger
 from registry.adapters.sources.git import GitCodebase, GitFailed
@@ -263,6 +265,19 @@ def test_a_release_is_readable_by_all_after_a_power_cut(kind: str, tmp_path: Pat
         assert inode not in modes
 
 
+def test_a_key_is_there_after_a_power_cut(tmp_path: Path) -> None:
+    """Found by reading: its name was never synced, so a cut might take the one key of a ledger that was founded."""
+    before, recorder = names_below(tmp_path), Recorder(tmp_path)
+    durable_files._made.clear()
+    with recorder.recording():
+        files = make_key(tmp_path / "config" / "keys" / "default.pem")
+        recorder.told()
+    for state in _told_states(tmp_path, before, recorder.events):
+        for path in (files.private, files.public, files.passphrase):
+            assert path
+            assert "whole" == look(tmp_path.stat().st_ino, path.relative_to(tmp_path).as_posix(), state)
+
+
 def test_files_that_must_be_writable_to_be_locked_alone_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Found by reading flock(2): over NFS no lock alone is given to what is only read; gc and every sweep failed."""
     real = fcntl.flock
@@ -280,6 +295,25 @@ def test_files_that_must_be_writable_to_be_locked_alone_are(tmp_path: Path, monk
     litter.write_bytes(b"half")
     litter.chmod(0o444)
     assert durable.put_if_absent(tmp_path / "entry", b"new")
+
+
+@pytest.mark.parametrize(("fault", "is_synced"), [(errno.ENOTSUP, True), (errno.EIO, False)])
+def test_a_share_that_knows_no_full_sync_is_synced_as_it_can_be(
+    fault: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_synced: bool
+) -> None:
+    """Found by reading fcntl(2) of macOS: on a network share every write failed; a real fault stays final."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(fault, "it says no")
+
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    with durable.folder(tmp_path) as directory:
+        if is_synced:
+            durable.sync(directory)
+        else:
+            with pytest.raises(OSError, match="says no"):
+                durable.sync(directory)
 
 
 def test_a_temporary_file_whose_name_cannot_be_taken_away_is_closed(

@@ -12,6 +12,7 @@ from registry.errors import RegistryError
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _AT_ONCE = 8
+_NO_FULL = frozenset({errno.ENOTSUP, errno.ENOTTY, errno.EINVAL})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 _MENDS = {
@@ -47,11 +48,16 @@ def folder(path: Path) -> Iterator[int]:
 
 def sync(fd: int) -> None:
     """Make a file or directory durable, down to the medium."""
-    # why: on macOS fsync stops at the drive's cache.
+    # why: on macOS fsync stops at the drive's cache; but shares and some drives there know only fsync.
     if full := getattr(fcntl, "F_FULLFSYNC", None):
-        fcntl.fcntl(fd, full)
-    else:
-        os.fsync(fd)
+        try:
+            fcntl.fcntl(fd, full)
+        except OSError as error:
+            if error.errno not in _NO_FULL:
+                raise
+        else:
+            return
+    os.fsync(fd)
 
 
 def sync_folders(places: Collection[Path]) -> None:
@@ -78,7 +84,7 @@ def explained(path: Path) -> Iterator[None]:
     except OSError as error:
         why = error.strerror or str(error)
         if error.errno in _FULL:
-            mend = "free some space and run the same command again; nothing half-written was kept"
+            mend = "free some space, or inodes (`df -i`), and run the same command again; nothing half-written was kept"
             raise DiskFull(f"no room left to write {path}", why=why, mend=mend) from error
         raise WriteFailed(f"{path} could not be written", why=why, mend=mend_of(error)) from error
 
