@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -345,7 +346,8 @@ _benches: list[Bench] = []
 
 
 def _open_bench(place: str) -> None:
-    _benches.append(Bench(Path(place) / f"bench-{os.getpid()}"))
+    _benches.append(bench := Bench(Path(place) / f"bench-{os.getpid()}"))
+    Finalize(None, bench.close, exitpriority=1)  # why not atexit: a worker leaves without it
 
 
 def _work(name: str, seed: int, most: int, part: Part) -> Count:

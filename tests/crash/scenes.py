@@ -10,13 +10,14 @@ What must hold, however the verb ended:
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from registry.adapters.hosts.directory import HostDirectory
+from registry.adapters.hosts.ground import read_seen
 from registry.adapters.ledgers.directory import DirectoryLedger
 from registry.adapters.sources.path import tree_at
 from registry.adapters.stores.directory import DirectoryStore
@@ -108,12 +109,13 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What was so before the verb: the entries of each ledger, how far the host had seen, and what it showed."""
+    """What was so before the verb: the entries of each ledger, how far host and user had seen, and what was shown."""
 
     entries: tuple[bytes, ...]
     remote: tuple[bytes, ...]
     seen: int
     shown: str | None
+    memories: Mapping[str, int]
 
 
 def look(scene: Scene) -> Before:
@@ -125,6 +127,7 @@ def look(scene: Scene) -> Before:
         remote=tuple(DirectoryLedger(scene.remote / "ledger").read()),
         seen=seen.index if seen else -1,
         shown=str(link.readlink()) if link.is_symlink() else None,
+        memories={path.name: read_seen(path).index for path in scene.parent.glob("state/lockstep/ledgers/*.json")},
     )
 
 
@@ -223,6 +226,8 @@ def _check_state(scene: Scene, before: Before, *, is_whole: bool) -> None:
     assert before.entries == now.entries[: len(before.entries)], "I4: an entry is gone"
     assert before.remote == now.remote[: len(before.remote)], "I4: an entry is gone from the copy"
     assert before.seen <= now.seen, "I6: the host forgot how far it saw"
+    for place, index in before.memories.items():
+        assert index <= now.memories.get(place, -1), "I6: the user forgot how far he saw"
     if not (scene.project.root / "registry.toml").exists():
         return  # why: it is not founded yet
     registry = scene.project.registry
