@@ -22,8 +22,13 @@ HEADS = "| Fault | What | Drawn by | Cases | Run | Struck | Failed | Minutes |\n
 SUITES: dict[str, tuple[str, tuple[str, ...]]] = {
     "power cut at a write": ("every state after a cut, of each durable write", ("tests/crash/test_power_loss.py",)),
     "collector and writers": (
-        "somebody comes in between at every step; kill -9 at every step",
-        ("tests/store/test_interleaving.py", "tests/store/test_killed.py", "tests/store/test_gc_properties.py"),
+        "somebody comes in between at every step or request; kill -9 at every one",
+        (
+            "tests/store/test_interleaving.py",
+            "tests/store/test_killed.py",
+            "tests/store/test_gc_properties.py",
+            "tests/remote/test_interleaving.py",
+        ),
     ),
     "racing writers": (
         "8 processes x 25 promotions on a directory, and on a bucket",
