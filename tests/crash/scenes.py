@@ -56,6 +56,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "bucket pull": ("pull", "dev", "../host"),
     "bucket push": ("push", URL),
     "bucket fetch": ("fetch", URL),
+    "bucket repair": ("repair", "--from", "../remote"),
 }
 """What is typed. `switch` is a pull by a host that shows another release already; `apply` names another key."""
 
@@ -139,7 +140,7 @@ def check(scene: Scene, before: Before, ended: Ended, victims: Victims, *, may_b
     assert "Traceback" not in ended.err, f"it fell over:\n{ended.err}"
     assert ended.code < 8, f"code {ended.code}\n{ended.err}"
     assert ended.code <= 0 or may_be_silent or ended.err or ended.out, f"it failed with {ended.code} and is silent"
-    _check_state(scene, before, is_whole=scene.verb != "repair")
+    _check_state(scene, before, is_whole="repair" not in scene.verb)
     if ended.code == 0 and _UNWRITTEN not in ended.err:
         assert is_done(scene), f"it was acknowledged, and is not so\n{ended.out}"
     after = look(scene)
@@ -218,7 +219,7 @@ _DONE: dict[str, Callable[[Scene], bool]] = {
     "gc": lambda scene: not list((scene.project.place / "trash").glob("2020*/*")),
     "repair": lambda scene: scene.project.registry.verify().is_clean,
 }
-_DONE |= {f"bucket {verb}": _DONE[verb] for verb in ("pin", "promote", "pull", "push", "fetch")}
+_DONE |= {f"bucket {verb}": _DONE[verb] for verb in ("pin", "promote", "pull", "push", "fetch", "repair")}
 
 
 def _check_state(scene: Scene, before: Before, *, is_whole: bool) -> None:

@@ -142,7 +142,16 @@ def _aged(parent: Path, _: Type) -> None:
 def _rotten(parent: Path, type_: Type) -> None:
     """Two blobs that are needed: one is gone, one has another byte; the remote has both."""
     _pushed(parent, type_)
-    place = Scene("", parent).project.place
+    _rot(Scene("", parent).project.place)
+
+
+def _clouded_rotten(parent: Path, type_: Type) -> None:
+    """The same in the bucket."""
+    _pushed(parent, type_)
+    _rot(parent / "cloud" / PREFIX)
+
+
+def _rot(place: Path) -> None:
     blobs = sorted(path for path in (place / "blobs").rglob("*") if path.is_file() and path.stat().st_size > 500)
     blobs[0].unlink()
     blobs[1].chmod(0o644)
@@ -252,6 +261,7 @@ _STEPS: dict[str, tuple[str | None, Callable[[Path, Type], None]]] = {
     "changing": ("promoted", _changing),
     "clouded": ("bare", _clouded),
     "clouded, promoted": ("clouded", _promoted),
+    "clouded, rotten": ("clouded, promoted", _clouded_rotten),
     "receiving": ("twice", _receiving),
     "giving": ("behind", _giving),
     "furnished": ("aged", _furnished),
@@ -283,5 +293,6 @@ _BASES = {
     "bucket pull": "clouded, promoted",
     "bucket push": "receiving",
     "bucket fetch": "giving",
+    "bucket repair": "clouded, rotten",
     "everything": "furnished",
 }

@@ -42,6 +42,13 @@ class Answer:
     endless: bool = False
 
 
+class _Quiet(ThreadingHTTPServer):
+    """A server that says nothing of clients that went away."""
+
+    def handle_error(self, *_: object) -> None:
+        """They were killed, as they should be."""
+
+
 Mischief = Callable[[Asked, Callable[[Asked], Answer]], Answer | None]
 """What the proxy does with a request: it may forward it, and gives an answer, or None to hang up without one."""
 
@@ -78,7 +85,7 @@ class Proxy:
             def log_message(self, *_: object) -> None:
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server = _Quiet(("127.0.0.1", 0), Handler)
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
