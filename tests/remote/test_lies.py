@@ -4,6 +4,7 @@ import gzip
 import io
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,16 @@ def test_an_object_that_is_replaced_while_it_is_read_is_refused(
         service.client.put_object(Bucket=name, Key=f"registry/{place_of(digest)}", Body=LARGE[::-1])
         with pytest.raises((BucketFault, TooLong)):
             content.read()
+
+
+def test_a_service_that_has_everything_fills_no_quarantine(behind: Service, proxy: Proxy, tmp_path: Path) -> None:
+    """Found by `lying bucket`, 200: ever longer names were tried, until one was too long for a request."""
+    store = BucketStore(behind.open(behind.new_bucket(), timeout_s=3), tmp_path / "notes")
+    digest = store.put(SMALL)
+    everything = Answer(200, {"ETag": '"0"', "Last-Modified": "Thu, 26 Nov 2026 00:00:00 GMT"}, b"")
+    proxy.mischief = lambda asked, forward: everything if "/quarantine/" in asked.path else forward(asked)
+    with pytest.raises(BucketFault, match="no free name"):
+        store.attic.quarantine(digest, datetime.now(UTC))
 
 
 def test_a_drip_is_given_up(behind: Service, proxy: Proxy, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from typing import BinaryIO, cast
 
 from registry.adapters import durable
 from registry.adapters.buckets.bucket import Bucket, Look
-from registry.adapters.buckets.faults import Changed, TooLong, Uncertain
+from registry.adapters.buckets.faults import BucketFault, Changed, TooLong, Uncertain
 from registry.adapters.buckets.reader import Origin
 from registry.core.canonical import NotCanonical
 from registry.core.digest import Digest, hex_of
@@ -42,6 +42,9 @@ from registry.core.store import (
 
 COPIED_AT_MOST = 5 * 10**9
 """What S3 copies within the service in one request, in bytes; what is larger passes through this machine."""
+
+_SAME_MOMENT = 20
+"""Copies of one blob that came into the quarantine in one second; a service that has more says yes to everything."""
 
 _AT_ONCE = 16
 _TRIES = 3
@@ -84,9 +87,7 @@ class BucketAttic:
         source, before = place_of(digest), self.bucket.look(place_of(digest))
         if before is None:
             source, before = next(self.graves(digest), (source, None))
-        target = f"quarantine/{hex_of(digest)}.{stamp(at)}"
-        while self.bucket.look(target):
-            target += "+"  # why: an only copy is never replaced by another
+        target = self._free(f"quarantine/{hex_of(digest)}.{stamp(at)}")
         if before is None or not self._copy(source, before, target):
             return None
         kept = self.bucket.look(target)
@@ -94,6 +95,14 @@ class BucketAttic:
         if kept is None or is_sound(self.bucket, target, look=kept, digest=digest):
             return None
         return target if self._clear(source, before, copy=target) else None
+
+    def _free(self, name: str) -> str:
+        """A key at which nothing is, `name` or one that is longer: an only copy is never replaced by another."""
+        for key in (name + "+" * count for count in range(_SAME_MOMENT)):
+            if self.bucket.look(key) is None:
+                return key
+        why = f"the service has, or says that it has, {_SAME_MOMENT} copies of one moment"
+        raise BucketFault(f"there is no free name for {name}", why=why, mend="look into the quarantine")
 
     def keep_second(self, digest: Digest, at: datetime) -> None:
         """Leave a copy of a blob that has just healed a damaged one in the trash.
