@@ -17,11 +17,20 @@ from tests.store.estate import own
 
 @pytest.fixture(params=["memory", pytest.param("server", marks=pytest.mark.slow)])
 def estate(request: pytest.FixtureRequest, in_memory: Path) -> FarEstate:
-    """A model is served; another was set aside for longer than the grace, a third is an orphan old enough to be."""
+    """A model is served; another was set aside for longer than the grace, a third is an orphan old enough to be.
+
+    Once in memory, and once on a server.
+    """
     if request.param == "memory":
         return remember(in_memory, memory_bucket())
     service: Service = request.getfixturevalue("service")
     return remember(in_memory, service.open(service.new_bucket()))
+
+
+@pytest.fixture
+def nearby(in_memory: Path) -> FarEstate:
+    """The same in memory alone, for what is not about the service."""
+    return remember(in_memory, memory_bucket())
 
 
 def _is_kept(estate: FarEstate, manifest: Manifest) -> bool:
@@ -97,59 +106,59 @@ def test_who_decides_on_what_is_in_the_trash_brings_it_back_first(estate: FarEst
     assert _is_kept(estate, old)
 
 
-def test_who_writes_does_not_count_on_the_trash(estate: FarEstate) -> None:
+def test_who_writes_does_not_count_on_the_trash(nearby: FarEstate) -> None:
     """What is there only counts as not there: it is sent again."""
-    made = estate.make(adapter="deleted", name="old")
+    made = nearby.make(adapter="deleted", name="old")
 
-    assert _is_kept(estate, made)
-    estate.days = 1
-    estate.gc()
-    assert _is_kept(estate, made), "it is young again"
+    assert _is_kept(nearby, made)
+    nearby.days = 1
+    nearby.gc()
+    assert _is_kept(nearby, made), "it is young again"
 
 
-def test_a_damaged_store_is_not_collected(estate: FarEstate) -> None:
+def test_a_damaged_store_is_not_collected(nearby: FarEstate) -> None:
     """If something that is to be kept cannot be read, nobody knows what else is needed."""
-    served, before = estate.models[2], estate.keys()
+    served, before = nearby.models[2], nearby.keys()
     for data in (b"{}", None):
         key = place_of(served.adapters[0].digest)
-        estate.bucket.write(key, data) if data else estate.bucket.delete(key)
-        for collect in (estate.survey, estate.gc):
+        nearby.bucket.write(key, data) if data else nearby.bucket.delete(key)
+        for collect in (nearby.survey, nearby.gc):
             with pytest.raises(StoreDamaged):
                 collect()
 
-    assert set(before) - {key} == set(estate.keys())
+    assert set(before) - {key} == set(nearby.keys())
 
 
-def test_a_good_copy_in_the_trash_outlives_a_bad_one_in_place(estate: FarEstate) -> None:
+def test_a_good_copy_in_the_trash_outlives_a_bad_one_in_place(nearby: FarEstate) -> None:
     """It is the only copy, however long it has been there; and once the place is empty it comes back."""
-    old = estate.models[0]
-    (weights,) = own(old, estate.store) - {old.adapters[0].digest}
-    estate.decide(old)
-    good = estate.store.get(weights)
-    estate.damage(weights, good[:-1] + b"?")
-    estate.days = 200
-    estate.gc()
+    old = nearby.models[0]
+    (weights,) = own(old, nearby.store) - {old.adapters[0].digest}
+    nearby.decide(old)
+    good = nearby.store.get(weights)
+    nearby.damage(weights, good[:-1] + b"?")
+    nearby.days = 200
+    nearby.gc()
 
-    assert weights in estate.store.attic.trashed()
-    estate.bucket.delete(place_of(weights))
-    estate.gc()
-    assert good == estate.bucket.read(place_of(weights), 1 << 20)
+    assert weights in nearby.store.attic.trashed()
+    nearby.bucket.delete(place_of(weights))
+    nearby.gc()
+    assert good == nearby.bucket.read(place_of(weights), 1 << 20)
 
 
-def test_a_bad_copy_in_the_trash_is_never_brought_back(estate: FarEstate) -> None:
+def test_a_bad_copy_in_the_trash_is_never_brought_back(nearby: FarEstate) -> None:
     """An older one that is sound is; without one, who wants to decide on it is told."""
-    old = estate.models[0]
-    (weights,) = own(old, estate.store) - {old.adapters[0].digest}
-    good = estate.store.get(weights)
-    ((key, _),) = estate.store.attic.graves(weights)
-    estate.bucket.write(key, b"bad")
+    old = nearby.models[0]
+    (weights,) = own(old, nearby.store) - {old.adapters[0].digest}
+    good = nearby.store.get(weights)
+    ((key, _),) = nearby.store.attic.graves(weights)
+    nearby.bucket.write(key, b"bad")
     with pytest.raises(Damaged):
-        prove(old.digest, store=estate.grounds)
+        prove(old.digest, store=nearby.grounds)
 
-    assert weights not in estate.blobs()
-    estate.bucket.write(f"trash/20260101T000000Z/{key[-64:]}", good)
-    prove(old.digest, store=estate.grounds)
-    assert good == estate.bucket.read(place_of(weights), 1 << 20)
+    assert weights not in nearby.blobs()
+    nearby.bucket.write(f"trash/20260101T000000Z/{key[-64:]}", good)
+    prove(old.digest, store=nearby.grounds)
+    assert good == nearby.bucket.read(place_of(weights), 1 << 20)
 
 
 def test_what_is_too_large_for_a_copy_passes_through(estate: FarEstate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,16 +171,16 @@ def test_what_is_too_large_for_a_copy_passes_through(estate: FarEstate, monkeypa
     assert bytes(9_000_000) == estate.store.get(large)
 
 
-def test_what_is_sound_is_not_quarantined(estate: FarEstate) -> None:
+def test_what_is_sound_is_not_quarantined(nearby: FarEstate) -> None:
     """Somebody healed it after it was judged; or it is gone."""
-    served = estate.models[2].digest
+    served = nearby.models[2].digest
 
-    assert estate.store.attic.quarantine(served, estate.now()) is None
-    assert served in estate.blobs()
-    assert estate.store.attic.quarantine(digest_of(b"nowhere"), estate.now()) is None
+    assert nearby.store.attic.quarantine(served, nearby.now()) is None
+    assert served in nearby.blobs()
+    assert nearby.store.attic.quarantine(digest_of(b"nowhere"), nearby.now()) is None
 
 
-def test_strangers_are_never_moved(estate: FarEstate) -> None:
+def test_strangers_are_never_moved(nearby: FarEstate) -> None:
     """Odd names among the blobs and in the trash stay where they are."""
     name = digest_of(b"?")[7:]
     strangers = [
@@ -179,24 +188,24 @@ def test_strangers_are_never_moved(estate: FarEstate) -> None:
         *(f"trash/20261316T000000Z/{name}", f"trash/20260101T000000Z/{name}.txt", "trash/20260101T000000Z/note"),
     ]
     for key in strangers:
-        estate.bucket.write(key, b"?")
-    estate.gc()
-    estate.days = 200
-    estate.gc()
+        nearby.bucket.write(key, b"?")
+    nearby.gc()
+    nearby.days = 200
+    nearby.gc()
 
-    assert set(strangers) <= set(estate.keys())
+    assert set(strangers) <= set(nearby.keys())
 
 
-def test_a_clock_that_jumps_back_deletes_nothing(estate: FarEstate) -> None:
+def test_a_clock_that_jumps_back_deletes_nothing(nearby: FarEstate) -> None:
     """What seems to come from the future is young; the service's own clock counts where it is the later one."""
-    estate.days = -1000
-    done = estate.gc()
+    nearby.days = -1000
+    done = nearby.gc()
     assert (0, 0) == (done.set_aside.blobs, done.deleted.blobs)
-    orphan = estate.store.put(b"set aside by a clock that was years behind")
-    estate.bucket.copy(estate.bucket.open(place_of(orphan)).origin, grave_of(orphan, estate.now()))  # type: ignore[union-attr] # it is there
-    estate.days = 13
-    estate.gc()
-    assert orphan in estate.store.attic.trashed()
+    orphan = nearby.store.put(b"set aside by a clock that was years behind")
+    nearby.bucket.copy(nearby.bucket.open(place_of(orphan)).origin, grave_of(orphan, nearby.now()))  # type: ignore[union-attr] # it is there
+    nearby.days = 13
+    nearby.gc()
+    assert orphan in nearby.store.attic.trashed()
 
 
 def test_two_who_note_at_once_lose_nothing(estate: FarEstate) -> None:

@@ -1,11 +1,13 @@
 """Collectors, writers, readers and menders of one bucket at once: at every request of one, another comes in between.
 
-Nobody can be kept out of a bucket, so whoever comes in between runs to its end there. Each also is killed at every
-request, and loses the answer to every request. No blob that an entry names, or that may be read, is ever lost.
+Nobody can be kept out of a bucket, so whoever comes in between runs to its end there. Each also is killed there, and
+loses the answer. No blob that an entry names, or that may be read, is ever lost. Tried is each request that changes
+something; of those that only look or read, some, since nothing changes between them.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import cycle
 
 import pytest
 from obstore.exceptions import GenericError
@@ -19,6 +21,7 @@ from registry.verbs.gc import StoreDamaged
 from registry.verbs.prove import Damaged
 from registry.verbs.repair import quarantine, repair
 from tests.remote.estate import FarEstate, Killed, Step, at_each_request, later, memory_bucket, remember
+from tests.remote.service import Service
 from tests.store.conftest import memory
 from tests.store.estate import own
 
@@ -26,8 +29,8 @@ pytestmark = pytest.mark.slow
 
 Act = Callable[[FarEstate], object]
 Digests = tuple[Digest, ...]
-EVERY = 16
-"""Of the requests that look at or read what nobody here changes, as many times fewer are tried; of others, a third."""
+MOST = 10
+"""Of the requests that only look or read, so many are tried, evenly; of those that change something, all."""
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +49,12 @@ def _points(
         first(estate)
     models = (*seed.models, _orphan(seed))
     touched = {digest[7:] for model in models for digest in about or own(model, seed.store)} | {"collected.json"}
-    points = [
-        number
-        for number, (name, path) in enumerate(steps)
-        if name not in ("get", "head") or number % (3 if path.rpartition("/")[2][:64] in touched else EVERY) == 0
-    ]
-    assert len(points) > 3, "it is hardly interrupted"
-    yield from (number for number in points if not " ".join(steps[number]).startswith(but))
+    numbers = range(len(steps))
+    changing = [number for number in numbers if steps[number][0] in ("copy", "put", "delete")]
+    about_them = [n for n in numbers if n not in changing and steps[n][1].rpartition("/")[2][:64] in touched]
+    points = {0, *changing, *about_them[:: 1 + len(about_them) // MOST], *(numbers[:: 1 + len(steps) // 4])}
+    assert len(points) > 5, "it is hardly interrupted"
+    yield from (number for number in sorted(points) if not " ".join(steps[number]).startswith(but))
 
 
 def _orphan(estate: FarEstate) -> Manifest:
@@ -156,6 +158,23 @@ def _loss_at(number: int, fault: type[BaseException]) -> Callable[[int, Step], N
             raise fault("here")
 
     return lose
+
+
+def test_somebody_comes_in_at_every_change_on_a_server(service: Service, seed: FarEstate) -> None:
+    """A pin, a decision, another collection, a repair, one after another, at each copy and each deletion of one run."""
+    estate = remember(seed.root / "server", service.open(service.new_bucket()))
+    estate.copies = seed.twin().store
+    rest = cycle((_pin("orphan"), _decide, _collect, _pin("new"), _mend))
+
+    def come_in(_: int, step: Step) -> None:
+        if step[0] in ("copy", "delete"):
+            next(rest)(estate.another())
+
+    with later(seed.days):
+        with at_each_request(come_in) as steps:
+            estate.gc()
+        assert 5 < sum(name in ("copy", "delete") for name, _ in steps)
+        _check(estate)
 
 
 @pytest.mark.parametrize("fault", [Killed, GenericError])

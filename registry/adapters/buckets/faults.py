@@ -56,8 +56,7 @@ def told(what: str, *, is_write: bool = False) -> Iterator[None]:
     except exceptions.BaseError as error:
         _refuse_absent_bucket(what, error)
         why = reason_of(error)
-        # why also by its code: of a list, or of one object that is not deleted, obstore says only that it failed.
-        if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError) or _is_refusal(why):
+        if _is_refusal(error, why):
             mend = "see which permissions this needs in docs/remotes.md, and which credentials the environment gives"
             raise Forbidden(f"may not {what}", why=why, mend=mend) from None
         kind = Uncertain if is_write else BucketFault
@@ -80,8 +79,13 @@ def reason_of(error: Exception) -> str:
     return " ".join(first.strip().rpartition(" - ")[2].split())[:300].rstrip(": ") or type(error).__name__
 
 
-def _is_refusal(why: str) -> bool:
-    return why.partition(":")[0] in _REFUSALS or why.endswith("(code: AccessDenied)")
+def _is_refusal(error: Exception, why: str) -> bool:
+    from obstore import exceptions
+
+    if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError):
+        return True
+    # why also by its code: of a list, or of an object that is not deleted, obstore says only that it failed.
+    return why.partition(":")[0] in _REFUSALS or any(f"(code: {code})" in str(error) for code in _REFUSALS)
 
 
 def _refuse_absent_bucket(what: str, error: Exception) -> None:

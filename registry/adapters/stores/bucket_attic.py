@@ -15,7 +15,6 @@ So what a writer has seen in its place can only be lost to it if it needs longer
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +24,7 @@ from registry.adapters import durable
 from registry.adapters.buckets.bucket import Bucket, Look
 from registry.adapters.buckets.faults import BucketFault, Changed, TooLong, Uncertain
 from registry.adapters.buckets.reader import Origin
+from registry.core.abreast import abreast
 from registry.core.canonical import NotCanonical
 from registry.core.digest import Digest, hex_of
 from registry.core.store import (
@@ -227,10 +227,5 @@ def is_sound(bucket: Bucket, key: str, *, look: Look, digest: Digest) -> bool:
 
 def each(do: Callable[[Digest], None], digests: Sequence[Digest]) -> None:
     """Do it with each, many at a time."""
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
-        try:
-            for _ in threads.map(do, digests):
-                pass
-        except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)  # why: what is refused once is refused ten thousand times
-            raise
+    for _ in abreast(do, digests, at_once=_AT_ONCE):
+        pass
