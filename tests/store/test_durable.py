@@ -143,6 +143,17 @@ def test_what_lies_in_the_way_is_told_with_what_to_do(tmp_path: Path) -> None:
         assert "move that away" in told.value.mend
 
 
+def test_nobody_waits_for_ever(tmp_path: Path) -> None:
+    """A collector that was stopped keeps its lock; whoever comes then is told, whichever way the lock is wanted."""
+    lock = tmp_path / "lock"
+    with durable.held_alone(lock, wait_s=0):
+        for wanted in (durable.held_alone(lock, wait_s=0.05), durable.held_with_others(lock, wait_s=0.05)):
+            with pytest.raises(durable.Busy, match="at work"), wanted:
+                pass
+    with durable.held_with_others(lock, wait_s=0), durable.held_with_others(lock, wait_s=0):
+        pass
+
+
 def test_every_refusal_of_the_system_has_a_mend() -> None:
     """Also one that nobody thought of."""
     for number in errno.errorcode:

@@ -5,7 +5,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from registry.adapters.durable.syncing import explained
@@ -16,6 +16,8 @@ NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EBADF})
 _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NOT_TO_WRITE = frozenset({errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS})
 _POLL_S = 0.02
+_LONG_S = 60.0
+"""How long a writer waits for a collector: it works for seconds, unless somebody has stopped it."""
 
 
 class Busy(ConflictError):
@@ -27,17 +29,17 @@ class CannotLock(RegistryError):
 
 
 @contextmanager
-def held_with_others(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` together with others; waits for whoever holds it alone.
+def held_with_others(path: Path, *, wait_s: float = _LONG_S) -> Iterator[None]:
+    """Hold the lock file `path` together with others.
 
     Where files cannot be locked, nothing is held: then nobody can hold it alone either.
+
+    Raises:
+        Busy: Somebody held it alone all the time.
     """
     with _opened(path) as fd:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH)
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
+        with suppress(CannotLock):
+            _claim(fd, path, fcntl.LOCK_SH, wait_s=wait_s)
         yield
 
 
@@ -50,18 +52,22 @@ def held_alone(path: Path, *, wait_s: float) -> Iterator[None]:
         CannotLock: The file system has no locks.
     """
     with _opened(path) as fd:
-        until = time.monotonic() + wait_s
-        while not _claimed(fd, path):
-            if time.monotonic() >= until:
-                mend = "wait until it is done, and run the same command again"
-                raise Busy(f"somebody is at work in {path.parent}", why=f"waited {wait_s:g} s", mend=mend)
-            time.sleep(_POLL_S)
+        _claim(fd, path, fcntl.LOCK_EX, wait_s=wait_s)
         yield
 
 
-def _claimed(fd: int, path: Path) -> bool:
+def _claim(fd: int, path: Path, kind: int, *, wait_s: float) -> None:
+    until = time.monotonic() + wait_s
+    while not _is_claimed(fd, path, kind):
+        if time.monotonic() >= until:
+            mend = "wait until it is done, and run the same command again"
+            raise Busy(f"somebody is at work in {path.parent}", why=f"waited {wait_s:g} s", mend=mend)
+        time.sleep(_POLL_S)
+
+
+def _is_claimed(fd: int, path: Path, kind: int) -> bool:
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:

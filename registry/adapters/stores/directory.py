@@ -227,7 +227,8 @@ def _is_local(file: OpenFile) -> bool:
 def _refuse(error: OSError) -> None:
     """Tell of a directory that cannot be listed: what lies in it would seem not to be there, or never be checked."""
     if not isinstance(error, FileNotFoundError):
-        raise Unreadable(f"{error.filename} could not be listed", why=error.strerror or str(error)) from error
+        why, mend = error.strerror or str(error), durable.mend_of(error)
+        raise Unreadable(f"{error.filename} could not be listed", why=why, mend=mend) from error
 
 
 def _unreadable(digest: Digest, error: OSError) -> Unreadable:
