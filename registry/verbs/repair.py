@@ -143,12 +143,12 @@ class _Work:
             stock = take_stock()
             there = [digest for digest in digests if digest in stock.trash and digest not in stock.blobs]
             damaged = [digest for digest in there if _is_damaged(digest, self.store)]
-            moved = [self.attic.quarantine(digest, self.clock.now()) for digest in damaged]
-            self.quarantined += [place for place in moved if place is not None]
+            tried = [self.attic.quarantine(digest, self.clock.now()) for digest in damaged]
+            self.quarantined += (moved := [place for place in tried if place is not None])
             sound = [digest for digest in there if digest not in damaged]
             self.attic.bring_back(sound)
             self.brought_back += sound
-        return bool(there)
+        return bool(moved or sound)
 
     def _fetch(self, fault: Fault) -> bool:
         """Put a lost blob again, from the first place that really has it."""

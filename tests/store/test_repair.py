@@ -2,10 +2,12 @@
 
 import hashlib
 import io
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import BinaryIO, cast
@@ -14,12 +16,13 @@ import pytest
 
 from registry.adapters import durable
 from registry.adapters.hosts.folder import Folder
+from registry.adapters.stores.attic import Attic
 from registry.adapters.stores.copies import FromStore, Pile
 from registry.adapters.stores.directory import DirectoryStore
 from registry.adapters.stores.memory import MemoryStore
 from registry.core.digest import Digest, digest_of
 from registry.core.manifest import Manifest
-from registry.core.store import place_of
+from registry.core.store import Premises, place_of
 from registry.core.tree import Tree
 from registry.errors import RegistryError
 from registry.ports import Copies, OpenFile
@@ -233,6 +236,32 @@ def test_what_is_damaged_in_the_trash_goes_into_the_quarantine(estate: Estate) -
     again = _repair(estate, _copy(estate))
     assert ("clean", (weights,)) == (again.health, again.restored)
     assert estate.verify().is_clean
+
+
+class Stubborn(Attic):
+    """An attic that can move nothing away, as in a bucket where others write all the time."""
+
+    def quarantine(self, digest: Digest, at: datetime) -> str | None:  # type: ignore[override] # as a bucket's does
+        return None
+
+
+def test_what_cannot_be_moved_away_is_not_tried_for_ever(estate: Estate) -> None:
+    """It is told as it is, and the command comes to its end."""
+    weights = _files(estate)["adapter_model.safetensors"]
+    estate.store.attic.set_aside([weights], estate.now())
+    (grave,) = (estate.root / "trash").rglob(weights[7:])
+    grave.chmod(0o644)
+    grave.write_bytes(b"?" * grave.stat().st_size)
+    looks = itertools.count()
+
+    def premises() -> Premises:
+        assert next(looks) < 9, "it goes round and round"
+        return estate.store.premises()
+
+    doors = {**estate.doors(2, 14), "attic": Stubborn(estate.root)}
+    doors.pop("retention")
+
+    assert "clean" != repair(**doors, premises=premises, copies=()).health
 
 
 def test_what_cannot_be_read_is_told_once_and_replaced_by_a_copy(
