@@ -1,16 +1,18 @@
 """Collecting a bucket: what goes, what stays, what comes back, and what is refused."""
 
+import itertools
 from pathlib import Path
 
 import pytest
 
 from registry.adapters.stores import bucket_attic
+from registry.adapters.stores.bucket_attic import Crowded
 from registry.core.digest import digest_of
 from registry.core.manifest import Manifest
 from registry.core.store import Missing, grave_of, place_of
 from registry.verbs.gc import StoreDamaged
 from registry.verbs.prove import Damaged, prove
-from tests.remote.estate import FarEstate, at_each_request, memory_bucket, remember
+from tests.remote.estate import FarEstate, Step, at_each_request, memory_bucket, remember
 from tests.remote.service import Service
 from tests.store.estate import own
 
@@ -217,3 +219,18 @@ def test_two_who_note_at_once_lose_nothing(estate: FarEstate) -> None:
 
     assert len(steps) > 9
     assert {ours, *theirs} <= estate.store.collected()
+
+
+def test_a_list_that_others_write_to_all_the_time_is_left(nearby: FarEstate) -> None:
+    """Nobody waits for ever; and nothing is deleted that was not noted."""
+    before = nearby.keys()
+    turns = (digest_of(b"%d" % number) for number in itertools.count())
+
+    def meanwhile(_: int, step: Step) -> None:
+        if step == ("put", "registry/collected.json"):
+            nearby.store.note_collected([next(turns)])
+
+    with at_each_request(meanwhile), pytest.raises(Crowded, match="could not be added to"):
+        nearby.gc()
+
+    assert before[-3:] == [key for key in nearby.keys("trash") if key in before]

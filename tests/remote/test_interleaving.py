@@ -138,8 +138,12 @@ def test_a_decision_comes_in_at_every_request_of_a_collection(seed: FarEstate) -
     assert decided > 10
 
 
-def test_another_collection_comes_in_at_every_request_of_a_collection(seed: FarEstate) -> None:
-    """What one has done is nothing to do for the other."""
+@pytest.mark.parametrize("copied_at_most", [5 * 10**9, 10])
+def test_another_collection_comes_in_at_every_request_of_a_collection(
+    seed: FarEstate, monkeypatch: pytest.MonkeyPatch, copied_at_most: int
+) -> None:
+    """What one has done is nothing to do for the other, also where a blob passes through this machine."""
+    monkeypatch.setattr("registry.adapters.stores.bucket_attic.COPIED_AT_MOST", copied_at_most)
     for estate in _runs(seed, _collect, _collect):
         assert own(_old(seed), seed.store) & estate.store.collected()
         _check(estate)

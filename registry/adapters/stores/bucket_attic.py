@@ -22,7 +22,7 @@ from typing import BinaryIO, cast
 
 from registry.adapters import durable
 from registry.adapters.buckets.bucket import Bucket, Look
-from registry.adapters.buckets.faults import BucketFault, Changed, TooLong, Uncertain
+from registry.adapters.buckets.faults import BucketFault, Changed, Gone, TooLong, Uncertain
 from registry.adapters.buckets.reader import Origin
 from registry.core.abreast import abreast
 from registry.core.canonical import NotCanonical
@@ -39,6 +39,7 @@ from registry.core.store import (
     place_of,
     stamp,
 )
+from registry.errors import ConflictError
 
 COPIED_AT_MOST = 5 * 10**9
 """What S3 copies within the service in one request, in bytes; what is larger passes through this machine."""
@@ -48,8 +49,13 @@ _SAME_MOMENT = 20
 
 _AT_ONCE = 16
 _TRIES = 3
+_TURNS = 50
 _MOST_LIST_BYTES = 1 << 28
 _PIECE_BYTES = 1024 * 1024
+
+
+class Crowded(ConflictError):
+    """Others write to an object all the time."""
 
 
 @dataclass(slots=True, eq=False)
@@ -136,9 +142,10 @@ class BucketAttic:
 
         Raises:
             Unlisted: The list is damaged.
+            Crowded: Others added to it all the time.
         """
         wanted = set(digests)
-        while True:
+        for _ in range(_TURNS):
             look = self.bucket.look(COLLECTED)
             before, why = self._collected()
             if why:
@@ -146,6 +153,8 @@ class BucketAttic:
             listed = CollectedList(digests=tuple(sorted(before | wanted)))
             if wanted <= before or self.bucket.replace(COLLECTED, listed.canonical(), look):
                 return
+        why = f"somebody was quicker {_TURNS} times, or the service says so"
+        raise Crowded(f"{COLLECTED} could not be added to", why=why, mend="run the same command again")
 
     def _stock(self) -> Stock:
         # why the places first: a blob that is set aside meanwhile is seen in one of both
@@ -185,11 +194,14 @@ class BucketAttic:
                 self.bucket.delete(key)
 
     def _copy(self, source: str, look: Look, target: str) -> bool:
-        """Copy an object; False if it was not there."""
+        """Copy an object; False if it was not there, or another one came."""
         if look.size <= COPIED_AT_MOST:
             return self.bucket.copy(Origin(self.bucket.address.service, self.bucket.address.at(source)), target)
-        with self.bucket.reader(source, look) as content:
-            self.bucket.stream(target, iter(lambda: content.read(_PIECE_BYTES), b""), look.size)
+        try:
+            with self.bucket.reader(source, look) as content:
+                self.bucket.stream(target, iter(lambda: content.read(_PIECE_BYTES), b""), look.size)
+        except (Gone, Changed):
+            return False
         return True
 
     def _clear(self, place: str, judged: Look, *, copy: str) -> bool:
