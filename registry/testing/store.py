@@ -212,6 +212,16 @@ class ReplicaContract(StoreContract):
             self.damage(digest, one[:-1] + b"!")
         assert frozenset() == self.open().held(sizes)
 
+    def test_what_was_deleted_elsewhere_is_noted(self) -> None:
+        """One after another, and again; nothing that was noted before is forgotten."""
+        first, second = digest_of(b"deleted"), digest_of(b"deleted too")
+        assert frozenset() == self.open().collected()
+
+        for digests in ([first], [second], [first]):
+            self.open().note_collected(digests)
+        assert {first, second} == self.open().collected()
+        assert list(self.open().digests()) == []
+
     def test_a_promise_that_is_kept_is_a_blob(self) -> None:
         """A file of a known digest is taken in, and replaces a damaged blob of that name."""
         for data in (b"", b"as promised", b"large" * 2_000_000):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -341,6 +342,15 @@ def test_components_add_up(served: Estate) -> None:
     served.gc()
     (after,) = [one for one in served.survey().components if one.name == "math"]
     assert rows["math"].stored - rows["math"].reclaimable == after.stored
+
+
+def test_many_who_note_at_once_lose_nothing(estate: Estate) -> None:
+    """Each waits for the others, and adds to what they wrote."""
+    digests = [digest_of(b"%d" % number) for number in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda digest: estate.store.note_collected([digest]), digests))
+
+    assert set(digests) == estate.store.collected()
 
 
 def test_strangers_are_never_moved(served: Estate, tmp_path: Path) -> None:
