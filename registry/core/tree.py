@@ -24,6 +24,9 @@ _PLAIN_STEP = (
 _PLAIN = re.compile(rf"(?=.{{1,255}}\Z){_PLAIN_STEP}(?:/{_PLAIN_STEP}){{0,63}}", re.ASCII)
 """What nearly every name is, and what nothing can be said against."""
 
+_ENTRY = re.compile(rb'\{"digest":"(sha256:[0-9a-f]{64})","path":"([^"\\\x00-\x1f]+)","size":(0|[1-9][0-9]{0,14})\}')
+"""How nearly every file is spelled: what has this form has no other spelling."""
+
 _spelled = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -57,16 +60,27 @@ class Tree(Record):
         check_names(paths)
         return self
 
+    @classmethod
+    def parse(cls, data: bytes) -> Self:
+        """Read a tree from its canonical bytes, as every record is read; long ones without a second copy in memory.
+
+        Raises:
+            NotCanonical, MalformedRecord: The bytes are not a tree's canonical JSON.
+            UnsafeName: It holds a name that a tree cannot hold.
+        """
+        try:
+            return cls(entries=_read_plainly(data))
+        except ValueError:
+            return super().parse(data)  # why: it reads every spelling, and tells what is wrong
+
     def canonical(self) -> bytes:
         """The one spelling, as of every record, without a dictionary for each of many files on the way."""
         if any(entry.size > MAX_INTEGER for entry in self.entries):
             return super().canonical()  # why: it tells what is wrong with such a number
         out = BytesIO()
-        comma = b'{"entries":['
-        for one in self.entries:
-            out.write(comma + f'{{"digest":"{one.digest}","path":{_spelled(one.path)},"size":{one.size}}}'.encode())
-            comma = b","
-        out.write((b"" if self.entries else comma) + f'],"form":"{self.form}"}}'.encode())
+        out.write(b'{"entries":')
+        write_entries(self.entries, out)
+        out.write(f',"form":"{self.form}"}}'.encode())
         return out.getvalue()
 
     @cached_property
@@ -89,6 +103,30 @@ def tree_of(entries: Iterable[Entry]) -> Tree:
     return Tree(entries=tuple(sorted(entries, key=lambda entry: entry.path)))
 
 
+def write_entries(entries: Iterable[Entry], out: BytesIO) -> None:
+    """Spell `entries` as they stand in every record, one after the other."""
+    comma = b"["
+    for one in entries:
+        out.write(comma + f'{{"digest":"{one.digest}","path":{_spelled(one.path)},"size":{one.size}}}'.encode())
+        comma = b","
+    out.write(b"[]" if comma == b"[" else b"]")
+
+
+def _read_plainly(data: bytes) -> tuple[Entry, ...]:
+    """The files of a tree of which each is spelled as nearly all are; raises ValueError for any other bytes."""
+    start, end = b'{"entries":[', b'],"form":"registry.tree/1"}'
+    place, found = len(start), list[Entry]()
+    while one := _ENTRY.match(data, place):
+        digest, path, size = one.groups()
+        found.append(Entry(path=path.decode(), size=int(size), digest=Digest(digest.decode())))
+        place = one.end() + 1
+        if data[one.end() : place] != b",":
+            break
+    if not (found and data.startswith(start) and data[place - 1 :] == end):
+        raise ValueError("it is spelled otherwise")
+    return tuple(found)
+
+
 def check_names(paths: Sequence[str]) -> None:
     """Refuse names that could leave a tree, or that collide on some file system.
 
@@ -98,7 +136,8 @@ def check_names(paths: Sequence[str]) -> None:
     folded: dict[str, str] = {}
     for path in paths:
         check_name(path)
-        spelling = _folded(path)
+        if (spelling := _folded(path)) == path:
+            spelling = path  # why: one string of two that are equal, for each of many names
         if (other := folded.get(spelling)) is not None:
             raise UnsafeName(
                 f"{path!r} and {other!r} are one file", why="they differ in nothing, or only in case or accents"

@@ -20,6 +20,9 @@ from registry.errors import ConflictError, IntegrityError
 from registry.ports import LedgerFile, Meter, Replica, Store
 
 _AT_ONCE = 16
+_PUT_AT_ONCE = 8192
+"""Blobs that a store is handed at once; it makes a tree of them, of which nobody has any use here."""
+
 _UNLISTED_MOST_BYTES = 1 << 34
 """A blob whose size is written down nowhere has no more bytes than this, whatever a store says: 16 GiB."""
 
@@ -108,7 +111,8 @@ def carry(wanted: Wanted, *, source: Replica, target: Replica, records: Sequence
     files = [_Blob(digest, size, source, meter) for digest, size in sizes.items() if digest not in held]
     size_bytes = sum(file.size for file in files)
     meter.expect(size_bytes)
-    target.put_files(files)
+    for start in range(0, len(files), _PUT_AT_ONCE):
+        target.put_files(files[start : start + _PUT_AT_ONCE])
     _hand_on_collected(lacking, source, target)
     return Carried(len(sizes), len(files), len(lacking), size_bytes, 0, 0)
 
@@ -196,7 +200,7 @@ class _Walk:
     source: Store
     records: Sequence[Store]
     sizes: dict[Digest, int] = field(default_factory=dict)
-    met: set[tuple[Digest, str]] = field(default_factory=set)
+    met: dict[str, set[Digest]] = field(default_factory=dict)
 
     def run(self, roots: Iterable[Needed], *, is_strict: bool = True) -> set[Digest]:
         """Add everything below `roots`; what of it is not there, which is an error if the walk is strict."""
@@ -214,8 +218,9 @@ class _Walk:
     def _unmet(self, level: Iterable[Needed]) -> Iterator[Needed]:
         """Those that were not met before; they are now."""
         for one in level:
-            if (one.digest, one.scope) not in self.met:
-                self.met.add((one.digest, one.scope))
+            met = self.met.setdefault(one.scope, set())
+            if one.digest not in met:
+                met.add(one.digest)
                 yield one
 
     def _look(self, needed: Needed, *, is_strict: bool) -> tuple[Needed, ...] | None:

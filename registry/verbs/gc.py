@@ -205,7 +205,8 @@ def _marked(stock: Stock, state: State, *, store: Store, retention: Retention, n
         raise StoreDamaged("nothing is collected from a damaged store", why=why, mend=mend)
     # why apart: what somebody is working with may not be whole yet, and that is no damage.
     leased = Walk(store).through((root.needed for root in _leased(stock, store)), present)
-    return marked | {needed.digest for needed in leased}
+    marked |= {needed.digest for needed in leased}
+    return {digest for digest in present if digest in marked}  # why: what is kept in memory is there once
 
 
 def _is_doubled(digest: Digest, stock: Stock, store: Store) -> bool:

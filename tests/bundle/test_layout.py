@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from registry.adapters.stores.memory import MemoryStore
 from registry.core.bundle.layout import LOCK, LayoutConflict, Lock, Plan, served_adapters
+from registry.core.canonical import canonical
 from registry.core.digest import digest_of, short
 from registry.core.manifest import Manifest
 from registry.testing.models import Parts, adapter_files
@@ -61,6 +62,13 @@ def test_the_lock_says_everything() -> None:
     assert lock.routes == {"default": "base", "math_basic": "math"}
     assert lock.sampling == {"temperature": "0.2", "top_p": "0.9"}
     assert [adapter.name for adapter in lock.adapters] == ["math", "Med_Safety.v2"]
+
+
+def test_a_lock_has_the_spelling_of_every_record() -> None:
+    """It is written without a dictionary for each file, and to the same bytes."""
+    whole = planned(WHOLE)[1].lock
+    for lock in (whole, whole.model_copy(update={"files": ()}), planned(Parts())[1].lock):
+        assert canonical(lock.model_dump(mode="json", exclude_none=True)) == lock.canonical()
 
 
 def test_what_is_made_is_what_the_tree_promises() -> None:

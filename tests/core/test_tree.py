@@ -1,6 +1,8 @@
 """Trees: one digest for one content, and names that mean the same file everywhere."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from registry.core.canonical import NotCanonical, canonical
 from registry.core.digest import digest_of
 from registry.core.record import MalformedRecord, Record
 from registry.core.tree import Entry, Tree, UnsafeName, check_names, tree_of
+from registry.errors import RegistryError
 
 HOSTILE = {
     "nothing": "",
@@ -135,3 +138,24 @@ def test_a_size_that_no_reader_could_hold_is_refused() -> None:
     """A tree does not spell a number that other readers would round."""
     with pytest.raises(NotCanonical):
         Tree(entries=(Entry(path="a", size=2**53, digest=digest_of(b"")),)).canonical()
+
+
+def _outcome(parse: Callable[[bytes], Tree], data: bytes) -> object:
+    try:
+        return parse(data)
+    except RegistryError as error:
+        return type(error), str(error)
+
+
+@given(st.lists(st.sampled_from(["a", "b/c", "ä", 'quo"te', "sp ace", "a.json"]), unique=True), st.data())
+def test_it_is_read_as_every_record_is(paths: list[str], data: st.DataObject) -> None:
+    """The short way gives the same tree, and refuses the same bytes with the same words."""
+    right = tree_of(Entry(path=path, size=len(path), digest=digest_of(path.encode())) for path in paths).canonical()
+    at = data.draw(st.integers(0, len(right)))
+    put = data.draw(st.sampled_from([b"", b" ", b"0", b"\\u0061", b"\xff", b'"', b",", b"-", b"e", b"\n"]))
+    bytes_ = right[:at] + put + right[at + data.draw(st.integers(0, 2)) :]
+
+    as_others = partial(Record.parse.__func__, Tree)  # type: ignore[attr-defined] # what a class method is made of
+
+    assert _outcome(as_others, bytes_) == _outcome(Tree.parse, bytes_)
+    assert right == Tree.parse(right).canonical()

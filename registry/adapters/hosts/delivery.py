@@ -31,6 +31,7 @@ class Delivery:
     name: str = field(init=False)
     home: Path = field(init=False)
     _linked: set[tuple[int, int]] = field(default_factory=set)
+    _known: dict[Digest, list[str]] | None = None
     _hints: dict[Digest, list[str]] | None = None
 
     def __post_init__(self) -> None:
@@ -93,7 +94,8 @@ class Delivery:
         durable.make_directory(staged, mode=0o700)
         linked = [entry for entry in entries if self._link(entry, staged)]
         self.reused += linked
-        missing = [entry for entry in entries if entry not in set(linked)]
+        done = {entry.path for entry in linked}
+        missing = [entry for entry in entries if entry.path not in done]
         fill(staged, missing, self.open)
         self.copied += missing
         return staged
@@ -113,10 +115,10 @@ class Delivery:
 
     def _candidates(self, digest: Digest) -> Iterator[str]:
         """Where the host may have a file with these bytes: by its record, else by the locks of its releases."""
-        known = False
-        for path in self.book.paths(digest):
-            known = True
-            yield path
+        if self._known is None:
+            self._known = self.book.by_digest()
+        known = self._known.get(digest, ())
+        yield from known
         if not known:
             if self._hints is None:
                 self._hints = _read_locks(self.book.root)

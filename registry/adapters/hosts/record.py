@@ -12,7 +12,6 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -103,9 +102,12 @@ class Book:
         if look is not None and (look.size, look.mtime_ns) == (entry.size, WRITTEN_NS):
             self.known[path] = (entry.digest, look)
 
-    def paths(self, digest: Digest) -> Iterator[str]:
-        """Where a file with these bytes was seen."""
-        return (path for path, (known, _) in tuple(self.known.items()) if known == digest)
+    def by_digest(self) -> dict[Digest, list[str]]:
+        """Where files were seen, by the digest of their bytes."""
+        found: dict[Digest, list[str]] = {}
+        for path, (digest, _) in self.known.items():
+            found.setdefault(digest, []).append(path)
+        return found
 
     def below(self, directory: str) -> list[str]:
         """The known paths in `directory`."""

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import stat
+import struct
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _KINDS = {stat.S_IFLNK: "a symlink", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
 # why: this is how the system says that something of another kind, or nothing, stands there now.
 _REPLACED = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}
+_LOOK = struct.Struct("=QQQq")
 _last = threading.local()
 """What each thread has opened last."""
 _RELINK = "put the file there; for DVC: `dvc config cache.type reflink,hardlink,copy && dvc checkout --relink`"
@@ -63,20 +65,31 @@ class _Held:
 
 @dataclass(frozen=True, slots=True)
 class PathFile:
-    """A regular file in `folder`, as it was seen when the directory was walked."""
+    """A regular file in `folder`, as it was seen when the directory was walked.
+
+    `own_name` is what it is called there, None if `path` ends so; `look` is packed, since a tree may have very many.
+    """
 
     folder: Folder
-    name: str
     path: str
-    size: int
-    device: int
-    inode: int
-    mtime_ns: int
+    look: bytes
+    own_name: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in its directory."""
+        return self.own_name or self.path.rpartition("/")[2]
+
+    @property
+    def size(self) -> int:
+        """Bytes that it had when it was seen."""
+        return self.seen[2]
 
     @property
     def seen(self) -> tuple[int, int, int, int]:
         """Its device, inode, size and time of change."""
-        return (self.device, self.inode, self.size, self.mtime_ns)
+        device, inode, size, mtime_ns = _LOOK.unpack(self.look)
+        return device, inode, size, mtime_ns
 
     @property
     def place(self) -> Path:
@@ -252,8 +265,8 @@ def _file(folder: Folder, name: str, status: os.stat_result, *, path: str) -> Pa
         raise UnsafeName(
             f"{'/'.join((*folder.steps, name))!r} is {kind}", why="only regular files are pinned", mend=mend
         )
-    device, inode, size, mtime_ns = _seen(status)
-    return PathFile(folder, name, path, size, device, inode, mtime_ns)
+    own_name = None if path.rpartition("/")[2] == name else name
+    return PathFile(folder, path, _LOOK.pack(*_seen(status)), own_name)
 
 
 def _open_below(top: Path, steps: tuple[str, ...], flags: int = _FILE) -> int:

@@ -35,7 +35,7 @@ _GROUP = 256
 _GROUPS_AT_ONCE = 2
 """Batches under way: one is read while the other waits for the disk."""
 
-_BATCH = 8192
+_BATCH = 4096
 """Files between two rounds of making names durable; so memory is bounded whatever their number."""
 
 

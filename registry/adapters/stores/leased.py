@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +15,9 @@ from registry.adapters.stores.directory import DirectoryStore
 from registry.core.digest import Digest, digest_of
 from registry.core.tree import Tree
 from registry.ports import OpenFile
+
+_AT_ONCE = 8192
+"""Digests that are written down at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +102,12 @@ class Lease:
     def add(self, digests: Iterable[Digest]) -> None:
         """Add `digests`; only inside `naming`."""
         with self._one_at_a_time, durable.explained(self.root / "leases"):
-            if fresh := set(digests) - self.named:
-                # why a line break first: a line that a full disk has cut must not run into the next one.
-                self._open().write("\n".join(["", *sorted(fresh), ""]).encode())
-                self.named |= fresh
+            rest = iter(digests)
+            while some := set(islice(rest, _AT_ONCE)):
+                if fresh := some - self.named:
+                    # why a line break first: a line that a full disk has cut must not run into the next one.
+                    self._open().write("\n".join(["", *sorted(fresh), ""]).encode())
+                    self.named |= fresh
 
     def _open(self) -> durable.Temporary:
         if self._file is None:

@@ -8,16 +8,18 @@ verifiers, fixtures) is not shipped.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from registry.core.bundle.report import Report
+from registry.core.canonical import MAX_INTEGER
 from registry.core.digest import Digest, Sha256, digest_of, short
 from registry.core.manifest import Manifest, Sampling
 from registry.core.pin import Name, Pin
 from registry.core.record import Record
-from registry.core.tree import Entry, Tree, UnsafeName, tree_of
+from registry.core.tree import Entry, Tree, UnsafeName, tree_of, write_entries
 from registry.errors import Refused
 
 LOCK = ".bundle/bundle.lock.json"
@@ -61,6 +63,18 @@ class Lock(Record):
     routes: dict[str, Name]
     sampling: Sampling
     files: tuple[Entry, ...]
+
+    def canonical(self) -> bytes:
+        """The one spelling, as of every record, without a dictionary for each of many files on the way."""
+        if any(entry.size > MAX_INTEGER for entry in self.files):
+            return super().canonical()  # why: it tells what is wrong with such a number
+        # why the first: what comes before the files are adapters, and these have no files of their own.
+        before, mark, after = Record.canonical(self.model_copy(update={"files": ()})).partition(b'"files":[]')
+        out = BytesIO()
+        out.write(before + mark.removesuffix(b"[]"))
+        write_entries(self.files, out)
+        out.write(after)
+        return out.getvalue()
 
 
 @dataclass(frozen=True, slots=True)
