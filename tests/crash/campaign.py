@@ -197,7 +197,7 @@ ROOMS: Mapping[str, Room] = {
         why_not=syscalls.WHY_NOT,
     ),
     "failing call": Room(
-        "a call that changes a disk fails with EIO, ENOSPC or EINTR",
+        "a call that changes a disk fails with EIO, ENOSPC, EDQUOT or EINTR",
         lambda bench, _: _at_calls(bench, syscalls.ERRORS, syscalls.MUTATING),
         _strike,
         few=8,

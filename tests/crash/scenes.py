@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from registry.adapters.hosts.copies import read_copy
 from registry.adapters.hosts.directory import HostDirectory
 from registry.adapters.hosts.ground import read_seen
 from registry.adapters.ledgers.directory import DirectoryLedger
@@ -51,6 +52,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "fetch": ("fetch", "../remote"),
     "gc": ("gc", "--delete"),
     "repair": ("repair", "--from", "../remote"),
+    "recover": ("ledger", "recover", "--from", "../host"),
     "bucket pin": ("pin", "manifests/two.json"),
     "bucket promote": ("promote", "one", "--to", "dev", "--bootstrap", "--reason", "the first"),
     "bucket pull": ("pull", "dev", "../host"),
@@ -218,6 +220,7 @@ _DONE: dict[str, Callable[[Scene], bool]] = {
     "fetch": _is_carried,
     "gc": lambda scene: not list((scene.project.place / "trash").glob("2020*/*")),
     "repair": lambda scene: scene.project.registry.verify().is_clean,
+    "recover": lambda scene: len(look(scene).entries) == len(read_copy(scene.host)),
 }
 _DONE |= {f"bucket {verb}": _DONE[verb] for verb in ("pin", "promote", "pull", "push", "fetch", "repair")}
 
@@ -229,8 +232,8 @@ def _check_state(scene: Scene, before: Before, *, is_whole: bool) -> None:
     assert before.seen <= now.seen, "I6: the host forgot how far it saw"
     for place, index in before.memories.items():
         assert index <= now.memories.get(place, -1), "I6: the user forgot how far he saw"
-    if not (scene.project.root / "registry.toml").exists():
-        return  # why: it is not founded yet
+    if not (scene.project.root / "registry.toml").exists() or (scene.verb == "recover" and not is_done(scene)):
+        return  # why: it is not founded yet, or its end is still lost
     registry = scene.project.registry
     # why none: the first entry was written, and its checkpoint was not, which is the next writer's then.
     assert registry.audit().checkpoint in ("signed", "lags", *(("none",) if len(now.entries) == 1 else ())), "I4"

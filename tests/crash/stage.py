@@ -167,6 +167,13 @@ def _shown(parent: Path, type_: Type) -> None:
     type_(parent, *VERBS["pull"])
 
 
+def _short_of_entries(parent: Path, _: Type) -> None:
+    """The end of the ledger is gone; a host has a copy."""
+    entries = sorted((Scene("", parent).project.place / "ledger").glob("*.json"))
+    for path in entries[-2:]:
+        path.unlink()
+
+
 def _quizzed(parent: Path, type_: Type) -> None:
     """A suite that was made of a log, so that the log can be imported; `one` is pinned with it."""
     project = Scene("", parent).project
@@ -254,6 +261,7 @@ _STEPS: dict[str, tuple[str | None, Callable[[Path, Type], None]]] = {
     "promoted": ("pinned", _promoted),
     "held": ("promoted", _held),
     "shown": ("promoted", _shown),
+    "short of entries": ("shown", _short_of_entries),
     "twice": ("promoted", _twice),
     "behind": ("promoted", _behind),
     "aged": ("twice", _aged),
@@ -277,6 +285,7 @@ _BASES = {
     "judge": "imported",
     "sign": "shown",
     "bundle": "promoted",
+    "recover": "short of entries",
     "pin": "pinned",
     "promote": "pinned",
     "rollback": "twice",
