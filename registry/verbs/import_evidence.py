@@ -88,8 +88,11 @@ def import_evidence(log: Log, manifest: Manifest, suite: Suite, *, terms: Terms,
         raise OtherModel("the log is about another model", why=why, mend="say with --ran-as what the log calls it")
     chosen = dict(_chosen(log, suite, terms.tasks or {}))
     if not chosen:
-        why = f"the log has {', '.join(log.tasks) or 'no task'} by {log.tool}"
-        raise UsageError("no slice of the suite is filled by this log", why=why, mend="see `--make-suite`")
+        raise UsageError(
+            "no slice of the suite is filled by this log",
+            why=f"the log has {', '.join(log.tasks) or 'no task'} by {log.tool}; the suite asks for {_asked(suite)}",
+            mend="make a slice of the log with `--make-suite DIR`, commit it, and pin the model again",
+        )
     price = terms.prices.usd_per_hour_of(terms.device) if terms.prices and terms.device else None
     work = [_Filling(one, task, log, manifest, suite, price) for one, task in chosen.values()]
     rows = [row for filling in work for row in filling.rows()]
@@ -144,6 +147,12 @@ def _environment(log: Log, terms: Terms, store: Store) -> Environment:
     return Environment(
         python="unknown", platform=f"{log.tool} {log.version}", device=device, packages=store.put(b"")
     )  # fmt: skip
+
+
+def _asked(suite: Suite) -> str:
+    """Which tasks of which tools the suite leaves to others."""
+    wanted = [said for said in map(arguments_of, suite.slices) if said is not None]
+    return ", ".join(f"{said['task']} by {said['tool']}" for said in wanted) or "no task of another tool"
 
 
 def _chosen(log: Log, suite: Suite, tasks: Mapping[str, str]) -> Iterator[tuple[str, tuple[Slice, Task]]]:

@@ -88,6 +88,16 @@ def test_a_document_that_stands_twice_is_refused() -> None:
         read_log({**harness(), RESULTS: results, SUMS: doubled})
 
 
+@pytest.mark.parametrize("name", ["ours.jsonl", "sums.eval", "graded.json"])
+def test_a_log_of_another_tool_beside_a_run_is_not_left_out(name: str) -> None:
+    """Who names two logs means both; one that was read past would be missing without a word."""
+    with pytest.raises(UsageError, match="several tools") as caught:
+        read_log({**harness(), name: b"{}"})
+
+    assert name in caught.value.why
+    assert caught.value.mend
+
+
 def test_two_runs_are_not_one() -> None:
     """A directory that was used again holds both; a person says which."""
     with pytest.raises(UsageError, match="several runs"):

@@ -35,6 +35,11 @@ def is_harness(files: Files) -> bool:
     return any(_RESULTS.fullmatch(name) for name in files)
 
 
+def is_of_harness(name: str) -> bool:
+    """Whether the harness gives such a name to a file."""
+    return bool(_RESULTS.fullmatch(name)) or (name.startswith("samples_") and name.endswith(".jsonl"))
+
+
 def read_harness(files: Files) -> Log:
     """Read one run of the harness.
 
@@ -89,7 +94,9 @@ def _check_whole(name: str, lines: list[dict[str, Any]], results: Mapping[str, A
     if (promised := inner(results, "task_hashes").get(name)) is not None:
         parts = (str(line.get(key, "")) for line in lines for key in ("doc_hash", "prompt_hash", "target_hash"))
         if hashlib.sha256("".join(parts).encode("utf-8", "replace")).hexdigest() != promised:
-            raise BadLog(f"the samples of {name} are not those of this run", why="their hash is not the promised one")
+            mend = "import the files as the harness wrote them, or run it again"
+            why = "their hash is not the promised one"
+            raise BadLog(f"the samples of {name} are not those of this run", why=why, mend=mend)
 
 
 def _samples(name: str, lines: list[dict[str, Any]]) -> Iterator[Sample]:

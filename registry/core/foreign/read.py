@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from registry.core.foreign.harness import is_harness, read_harness
+from registry.core.foreign.harness import is_harness, is_of_harness, read_harness
 from registry.core.foreign.inspect_log import read_archive, read_document
 from registry.core.foreign.log import BadLog, Files, Log
 from registry.core.foreign.plain_log import is_plain, read_plain
@@ -17,8 +17,16 @@ def read_log(files: Files) -> Log:
         UsageError: No tool that is known wrote them, or several did.
     """
     if is_harness(files):
+        _check_alone(files)
         return read_harness(files)
     return _together(list(_logs(files)))
+
+
+def _check_alone(files: Files) -> None:
+    """Refuse what the harness did not write: it would be left out, and a person named it to be counted."""
+    if others := [name for name in sorted(files) if not is_of_harness(name)]:
+        why = f"beside the files of lm_eval there is {', '.join(others[:5])}"
+        raise UsageError("these logs are of several tools", why=why, mend="name the results file alone")
 
 
 def _logs(files: Files) -> Iterator[Log]:
@@ -44,7 +52,8 @@ def _together(logs: list[Log]) -> Log:
         ("models", [one.model for one in logs]),
     ):
         if len(set(names)) > 1:
-            raise UsageError(f"these logs are of several {what}", why=", ".join(sorted(set(names))))
+            mend = "name the one that counts"
+            raise UsageError(f"these logs are of several {what}", why=", ".join(sorted(set(names))), mend=mend)
     if twice := _twice([name for one in logs for name in one.tasks]):
         raise BadLog(f"two logs speak of the task {twice}", mend="name the one that counts")
     first = logs[0]
