@@ -117,6 +117,9 @@ def main() -> None:
     except RegistryError as error:
         stop(error)
     except CallFault as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # why: who types `registry` alone asks what there is
+            talk(error.format_message())  # type: ignore[attr-defined]  # why: of the copy of click that typer brings
+            sys.exit(UsageError.exit_code)
         stop(_misread(error))
     except BrokenPipeError:
         _let_go()

@@ -58,6 +58,17 @@ def test_an_error_is_one_json_line_where_json_was_asked_for(tmp_path: Path) -> N
     assert ("registry.error/1", "NoProject", 2) == (told["form"], told["kind"], told["exit_code"])
 
 
+@pytest.mark.parametrize("words", [[], ["key"], ["gate"], ["evidence"], ["policy"], ["ledger"]])
+def test_who_names_no_command_is_told_which_there_are(words: list[str], tmp_path: Path) -> None:
+    """The help itself and no error around it; exit 2, for nothing was done."""
+    done = typed(words, tmp_path)
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert done.stderr.startswith("Usage: ")
+    assert "Commands:" in done.stderr
+    assert "mend:" not in done.stderr
+
+
 def test_every_error_is_one_of_the_seven_exits() -> None:
     """Whatever goes wrong, the exit code means what the documentation says."""
     for module in pkgutil.walk_packages(registry.__path__, "registry."):
