@@ -107,7 +107,7 @@ def promote_command(
     if as_json:
         data(document("registry.promoted/1", done))
         return
-    word = "serves already" if done.was_there else "now serves"
+    word = "already serves" if done.was_there else "now serves"
     data(f"{to} {word} {done.now.manifest} as generation {done.now.number} ({done.now.basis}: {done.now.answer})")
     if done.now.waiver:
         data(f"! its gate said {done.now.answer}: it was let in by the waiver {done.now.waiver}; see `registry status`")

@@ -7,12 +7,13 @@ from registry.core.digest import Digest, short
 from registry.core.gate.verdict import RuleVerdict, Verdict
 from registry.core.ledger.entry import Promote, Refuse, Waive
 from registry.core.ledger.past import Generation
+from registry.core.ledger.policy import promoter
 from registry.core.ledger.views import State
 from registry.core.manifest import Manifest
 from registry.errors import ConflictError, Refused, Undecided, UsageError
 from registry.ports import Clock, LedgerFile, Signer, Store
 from registry.verbs.admit import check_approved, check_open, check_order, check_sound, check_way_back
-from registry.verbs.append import append, stamp
+from registry.verbs.append import append, check_role, stamp
 from registry.verbs.prove import prove
 from registry.verbs.screen import screen
 from registry.verbs.waive import waivers_of
@@ -100,6 +101,8 @@ def promote(
     def decide(state: State) -> Promote | Refuse | None:
         if _serves(state, stage, model):
             return None
+        # why first: who may not promote may not write down a refusal either, and should hear what they asked for.
+        check_role(promoter(stage), f"promote to {stage}", state=state, signer=signer)
         _check_subject(state, stage, verdict=verdict, model=model)
         check_open(state, stage)
         place = stamp(state, clock=clock, actor=actor, reason=reason, stage=stage)
@@ -153,6 +156,7 @@ def bootstrap(
         if now := state.serving(stage):
             why = f"it serves {short(now.manifest)}"
             raise NotFirst(f"{stage} has its first release already", why=why, mend="promote without --bootstrap")
+        check_role(promoter(stage), f"promote to {stage}", state=state, signer=signer)
         _check_subject(state, stage, verdict=verdict, model=model)
         check_open(state, stage)
         _check_ready(state, stage, model, promoter=signer.key_id)
@@ -233,7 +237,10 @@ def _told(verdict: Verdict, expired: list[tuple[Digest, Waive]]) -> GateRefused 
     past = "".join(f"\n        the waiver of entry {one.index} expired at {one.expires}" for _, one in expired)
     if verdict.answer == "HOLD":
         why = _rules([rule for rule in verdict.rules if rule.verdict == "inconclusive"]) + past
-        return GateUndecided(what, why=why, mend="gather the evidence that the rules miss, and promote again")
+        mend = "gather the evidence that the rules miss, and promote again"
+        if verdict.baseline is None:
+            mend += "; a stage's first release, with nothing to be compared with, may take `--bootstrap --reason TEXT`"
+        return GateUndecided(what, why=why, mend=mend)
     why = _rules([rule for rule in verdict.rules if rule.verdict == "fail"]) + past
     return GateRefused(what, why=why, mend="see `registry gate` for the numbers; the refusal is in the ledger")
 

@@ -145,6 +145,7 @@ def test_who_may_not_promote_writes_nothing(team: Team) -> None:
         error = refuses(NotYours, team, partial(team.promote, 0, answer=answer))
 
         assert error.exit_code == 3
+        assert "may not promote to staging" in error.what
         assert "promoter:staging" in error.why
 
 
