@@ -108,7 +108,7 @@ def share(option: str, text: str) -> Fraction:
     """
     found = _number(option, text)
     if not 0 < found < 1:
-        raise UsageError(f"{option} lies between 0 and 1, not at {text}", mend="it is a fraction of 1, such as 0.9")
+        raise UsageError(f"{option} lies between 0 and 1, not at {text}", mend="write a fraction, such as 0.05 or 0.9")
     return found
 
 

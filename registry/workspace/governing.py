@@ -76,7 +76,10 @@ class Governing(Place):
         if not self.settings.remotes and isinstance(self.where, Path):
             what = "there is one copy of everything: if this disk is lost, so is the registry"
             yield Finding("warning", what, "name a remote in registry.toml, and `registry push` to it")
-        yield from self._uncommitted()
+        try:
+            yield from self._uncommitted()
+        except RegistryError as error:
+            yield Finding("warning", f"nobody can tell what is committed: {error.what}", error.mend)
 
     def _uncommitted(self) -> "Iterator[Finding]":
         """Files that decide, and that are not as everybody else has them."""

@@ -7,7 +7,7 @@ from registry.core.digest import digest_of, parse_digest
 from registry.errors import Refused, RegistryError
 from registry.workspace.keys import open_key, who
 from registry.workspace.place import Place
-from registry.workspace.settings import GATES, SETTINGS, SUITE, read_file, read_settings
+from registry.workspace.settings import GATES, SETTINGS, SUITE, read_file, read_gate, read_settings
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -35,7 +35,7 @@ class Judging(Place):
 
         state = self.state
         state.generations(stage)  # why first: a stage that does not exist has no gate file to miss
-        rules = read_file(self.root / self.settings.gates / f"{stage}.yaml")
+        rules = read_gate(self.root, self.settings.gates, stage)
         return gate(state.resolve(ref), stage, store=self.store, state=state, gate_file=rules)
 
     def remember(self, judged: "Judgement") -> str:
@@ -75,7 +75,7 @@ class Judging(Place):
 
         state = self.state
         state.generations(stage)
-        rules = read_file(self.root / self.settings.gates / f"{stage}.yaml")
+        rules = read_gate(self.root, self.settings.gates, stage)
         return selftest(stage, store=self.store, state=state, gate_file=rules, draws=draws)
 
     def watch(self, stage: str, canary: "Path", *, risk: "Fraction", caps: "Caps | None" = None) -> "Watched":
@@ -84,7 +84,7 @@ class Judging(Place):
 
         state = self.state
         state.generations(stage)
-        rules = read_file(self.root / self.settings.gates / f"{stage}.yaml")
+        rules = read_gate(self.root, self.settings.gates, stage)
         return watch(stage, canary=read_file(canary), gate_file=rules, state=state, risk=risk, caps=caps)
 
     def agreed_verdict(self, ref: str, stage: str) -> "Verdict":
@@ -111,6 +111,6 @@ def plan_at(root: "Path", stage: str, truth: "Truth") -> "Planned":
 
     settings = read_settings(root / SETTINGS) if (root / SETTINGS).is_file() else None
     gates, suite = (settings.gates, settings.suite) if settings else (GATES, SUITE)
-    rules = read_file(root / gates / f"{stage}.yaml")
+    rules = read_gate(root, gates, stage)
     files = {file.path: (root / suite / file.path).read_bytes() for file in find_path(root, suite).files}
     return plan(stage, gate_file=rules, suite=files, truth=truth)

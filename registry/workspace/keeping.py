@@ -145,5 +145,6 @@ class Keeping(Replicating):
         found = [digest for digest in present if len(start) >= LEAST_DIGITS and hex_of(digest).startswith(start)]
         if len(found) != 1:
             why = f"{len(found)} blobs begin so" if len(start) >= LEAST_DIGITS else f"{LEAST_DIGITS} digits are needed"
-            raise UsageError(f"{text!r} is no blob of the store", why=why, mend="type more of its hex digits")
+            mend = "type more of its hex digits; `registry show REF` tells the digest of a model and of its parts"
+            raise UsageError(f"{text!r} is no blob of the store", why=why, mend=mend)
         return found[0]

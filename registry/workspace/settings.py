@@ -95,10 +95,26 @@ def read_file(path: Path) -> bytes:
     mend = "name a file that is there and that you may read"
     try:
         if not path.is_file():  # why: reading a pipe would wait for ever
-            raise UsageError(f"{path} cannot be read", why="there is no such file", mend=mend)
+            why = "it is no plain file" if path.exists() else "there is no such file"
+            raise UsageError(f"{path} cannot be read", why=why, mend=mend)
         return path.read_bytes()
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read", why=str(error), mend=mend) from None
+
+
+def read_gate(root: Path, gates: str, stage: str) -> bytes:
+    """Read the gate file of a stage.
+
+    Raises:
+        UsageError: There is none, or it cannot be read.
+    """
+    path = root / gates / f"{stage}.yaml"
+    if not path.exists():
+        others = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml"))) or "none"
+        why = f"there is no {gates}/{stage}.yaml; stages with a gate file: {others}"
+        mend = "write its rules there, one a line, such as `- success@1(SLICE).lower_ci >= 0.8`"
+        raise UsageError(f"{stage} has no gate file", why=why, mend=mend)
+    return read_file(path)
 
 
 def inside(root: Path, path: Path) -> str:

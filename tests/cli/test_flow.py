@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -132,7 +133,14 @@ def test_evidence_of_another_suite_is_not_pinned(bare: Scene) -> None:
         (("promote", "new", "--to", "staging", "--bootstrap"), 2, "--reason"),
         (("rollback", "production", "--reason", "x"), 3, "nothing"),
         (("rollback", "staging", "--reason", " "), 2, "reason"),
-        (("pin", "manifests/none.yaml"), 2, "cannot be read"),
+        (("pin", "manifests/none.yaml"), 2, "no such file"),
+        (("pin", "manifests"), 2, "no plain file"),
+        (("gate", "new", "--to", "dev"), 2, "manifests/gates/dev.yaml"),
+        (("promote", "new", "--to", "dev"), 2, "write its rules there"),
+        (("gate", "plan", "stagign"), 2, "staging"),
+        (("promote", "new", "--to", "production"), 4, "--bootstrap"),
+        (("gc", "--why", "new"), 2, "registry show REF"),
+        (("verify", "--oms", "manifests/new.yaml", "nowhere"), 2, "nowhere"),
         (("show", "#999"), 2, "registry log"),
         (("pull", "production", "nowhere"), 3, "never served"),
         (("add", "adpater", "x=models/base"), 2, "adapter"),
@@ -146,6 +154,15 @@ def test_a_call_that_cannot_be_answered_says_why(pinned: Scene, words: tuple[str
     assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert "" == done.stdout
+
+
+def test_a_doctor_without_git_says_so_and_looks_at_the_rest(pinned: Scene) -> None:
+    """A registry works where no repository is; that nobody can tell what is committed is one finding of several."""
+    shutil.rmtree(pinned.root / ".git")
+    found = pinned.done("doctor", code=3)
+
+    assert "is not a git repository" in found
+    assert "one copy of everything" in found
 
 
 def test_a_ledger_that_was_cut_is_noticed_by_who_wrote_it(pinned: Scene) -> None:

@@ -291,7 +291,7 @@ WHOLE = write_canary(Watch(manifest=MANIFEST, watched_ms=99), Traffic(9, watched
     keepends=True
 )
 WRONG = {
-    "line 1 of the canary is no watch": WHOLE[1:],
+    "line 1 of the canary is no header": WHOLE[1:],
     "line 2 of the canary is no request": [WHOLE[0], *WHOLE],
     "line 4 of the canary is no request": [*WHOLE[:3], WHOLE[3][:30] + b"\n", *WHOLE[4:]],
     "line 5 of the canary is no request": [*WHOLE[:4], b"\n", *WHOLE[4:]],

@@ -134,6 +134,8 @@ def tree_at(directory: Path) -> Tree:
         NothingThere, UnsafeName, Unreadable: As `find_path`.
         ConflictError: A file was written to meanwhile.
     """
+    if not directory.is_dir():
+        raise NothingThere(f"there is no directory {directory}", mend="name one that is there")
     files = files_at(directory, "")
     tree = tree_of(abreast(_hashed, files, at_once=os.cpu_count() or 1))
     check_unchanged(files)

@@ -242,7 +242,8 @@ def _line(line: bytes, form: type[Form], number: int) -> Form:
     try:
         record = form.model_validate_json(line)
     except ValidationError as error:
-        raise BadCanary(f"line {number} of the canary is no {form.__name__.lower()}", why=faults_of(error)) from None
+        what = "header" if form is Watch else "request"
+        raise BadCanary(f"line {number} of the canary is no {what}", why=faults_of(error)) from None
     # why: to be the one spelling of its value also excludes a key twice, a float and a null.
     if not _PLAIN.fullmatch(line) and record.canonical() != line:
         raise BadCanary(f"line {number} of the canary is not in its canonical spelling")
