@@ -1,7 +1,10 @@
 """The record of a host: a file is believed by its stat only where nobody can have written to it."""
 
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from registry.adapters import durable
 from registry.adapters.hosts.filling import WRITTEN_NS
-from registry.adapters.hosts.record import Book, HostRecord, KnownFile, open_book
+from registry.adapters.hosts.record import PIECE_BYTES, Book, open_book
 from registry.core.canonical import canonical
 from registry.core.digest import digest_of
 from registry.core.tree import Entry
@@ -71,7 +74,7 @@ def test_a_link_changes_what_is_noted_and_a_write_forgets_it(book: Book) -> None
     (book.root / "model").write_bytes(b"evil")
     book.refresh(inodes)
 
-    assert book.known == {}
+    assert saved(book).known == {}
 
 
 def test_a_file_that_is_written_while_it_is_hashed_is_not_believed(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,11 +108,66 @@ def test_what_is_no_plain_file_is_never_believed(book: Book) -> None:
     assert not any(book.holds(name, GOOD) for name in ("link", "pipe", "directory", "absent"))
 
 
-@given(st.lists(st.text('aäz/" .\\\n\U0001f600'), max_size=4), st.integers(-(10**18), 10**18), st.integers(0, 2))
-def test_a_record_has_the_spelling_of_every_record(paths: list[str], number: int, history: int) -> None:
-    """It is written without a dictionary for each file, and to the same bytes."""
-    known = [KnownFile(path, digest_of(b""), *[str(number)] * 5) for path in paths]
-    record = HostRecord(history=(digest_of(b"x"),) * history, files=tuple(known))
+def written_down(files: Mapping[str, tuple[int, ...]], history: int = 1) -> bytes:
+    """A record as the generic speller would write it."""
+    names = ("device", "inode", "size", "mtime_ns", "ctime_ns")
+    known = [
+        {"path": path, "digest": GOOD.digest, **dict(zip(names, map(str, numbers), strict=True))}
+        for path, numbers in files.items()
+    ]
+    return canonical({"files": known, "form": "registry.host/1", "history": [digest_of(b"x")] * history})
 
-    assert canonical(record.model_dump(mode="json")) == record.canonical()
-    assert record == HostRecord.parse(record.canonical())
+
+def read(data: bytes) -> Book:
+    """The record that is read from `data`."""
+    with TemporaryDirectory() as place:
+        (path := Path(place, "record.json")).write_bytes(data)
+        return open_book(Path(place), path)
+
+
+def paths(book: Book) -> set[str]:
+    """All paths that are known."""
+    return {f"{place}/{name}".removeprefix("/") for place, names in book.known.items() for name in names}
+
+
+@given(
+    st.dictionaries(
+        st.lists(st.text('aäz" .\\\n\U0001f600', min_size=1), min_size=1, max_size=5).map("/".join),
+        st.tuples(*[st.integers(0, 2**64 - 1)] * 2, *[st.integers(-(2**63), 2**63 - 1)] * 3),
+        max_size=4,
+    ),
+    st.integers(0, 2),
+)
+def test_a_record_in_the_spelling_of_every_record_is_read(files: dict[str, tuple[int, ...]], history: int) -> None:
+    """Whatever names and numbers it holds, each file and each release of it is found."""
+    book = read(written_down(files, history))
+
+    assert set(files) == paths(book)
+    assert [digest_of(b"x")] * history == book.history
+
+
+def test_a_record_has_the_spelling_of_every_record(tmp_path: Path) -> None:
+    """It is written a piece at a time, and to the same bytes."""
+    book = Book(tmp_path, [digest_of(b"x")])
+    for path in ("b", 'a"ä', "releases/1/a/\U0001f600", "releases/1/b", "releases/2/a"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"good")
+        os.utime(tmp_path / path, ns=(WRITTEN_NS, WRITTEN_NS))
+        book.add(path, GOOD)
+    again = saved(book)
+    data = (tmp_path / "record.json").read_bytes()
+
+    assert canonical(json.loads(data)) == data
+    assert (again.known, again.history) == (book.known, book.history)
+    assert not again.is_changed
+
+
+def test_a_record_of_very_many_files_is_read_a_piece_at_a_time() -> None:
+    """Wherever a piece ends, every file is read; where one is damaged or the end is missing, nothing is believed."""
+    files = {f"releases/{number % 2}/{number:07}": (number,) * 5 for number in range(4000)}
+    data = written_down(files)
+
+    assert len(data) > 2 * PIECE_BYTES
+    assert set(files) == paths(read(data))
+    for spoiled in (data[:-1], data[: len(data) // 2], data.replace(b'"3000"', b'"3x00"'), b"[" + data[1:]):
+        assert read(spoiled).known == {}

@@ -46,10 +46,16 @@ def replace(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         DiskFull: There is no room; the old content stays.
         WriteFailed: The system would not do it; the old content stays, unless the last step's fsync was what failed.
     """
+    replace_in_pieces(path, (data,), mode=mode)
+
+
+def replace_in_pieces(path: Path, pieces: Iterable[bytes], *, mode: int = 0o644) -> None:
+    """As `replace`, for content that nobody wants in memory as a whole: its `pieces` are written as they come."""
     with explained(path), folder(path.parent) as directory:
         sweep(path.parent)
         with temporary(directory) as new:
-            new.write(data)
+            for piece in pieces:
+                new.write(piece)
             new.finish(mode)
             new.rename(path.name, directory)
         sync(directory)

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,9 +30,8 @@ class Delivery:
     mended: list[str] = field(default_factory=list)
     name: str = field(init=False)
     home: Path = field(init=False)
-    _linked: set[tuple[int, int]] = field(default_factory=set)
-    _known: dict[Digest, list[str]] | None = None
-    _hints: dict[Digest, list[str]] | None = None
+    _linked: set[bytes] = field(default_factory=set)
+    _elsewhere: dict[Digest, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Name the release's directory: `name` is relative to the host's, `home` is not."""
@@ -88,10 +87,11 @@ class Delivery:
             durable.discard(target)
         durable.move(staged / entry.path, target)
 
-    def _stage(self, entries: tuple[Entry, ...] | list[Entry]) -> Path:
+    def _stage(self, entries: Sequence[Entry]) -> Path:
         """Bring `entries` together in a new directory in staging: linked where the host has them, else copied."""
         staged = self.book.root / STAGING / secrets.token_hex(8)
         durable.make_directory(staged, mode=0o700)
+        self._elsewhere = self._look_elsewhere(entries)
         linked = [entry for entry in entries if self._link(entry, staged)]
         self.reused += linked
         done = {entry.path for entry in linked}
@@ -102,7 +102,7 @@ class Delivery:
 
     def _link(self, entry: Entry, staged: Path) -> bool:
         """Give a good file of an earlier release another name. Releases share it; nobody may write to either."""
-        for path in self._candidates(entry.digest):
+        for path in self._candidates(entry):
             if not (self.book.holds(path, entry) and seal(self.book.root / path)):
                 continue
             make_parents(staged, entry.path)
@@ -113,16 +113,16 @@ class Delivery:
                 return True
         return False
 
-    def _candidates(self, digest: Digest) -> Iterator[str]:
-        """Where the host may have a file with these bytes: by its record, else by the locks of its releases."""
-        if self._known is None:
-            self._known = self.book.by_digest()
-        known = self._known.get(digest, ())
-        yield from known
-        if not known:
-            if self._hints is None:
-                self._hints = _read_locks(self.book.root)
-            yield from self._hints.get(digest, ())
+    def _candidates(self, entry: Entry) -> Iterator[str]:
+        """Where the host may have a file with these bytes; most have the same name in the release before."""
+        yield from self.book.namesakes(entry)
+        yield from self._elsewhere.get(entry.digest, ())
+
+    def _look_elsewhere(self, entries: Sequence[Entry]) -> dict[Digest, list[str]]:
+        """Where the host may have those that are not known by their names: by its record, else by its locks."""
+        wanted = {entry.digest for entry in entries if not self.book.namesakes(entry)}
+        found = self.book.by_digest(wanted)
+        return _by_locks(self.book, wanted - found.keys()) | found
 
     def _damaged(self) -> list[Entry]:
         """The entries that the release has not, or not with their bytes; where only the mode is wrong it is mended."""
@@ -153,17 +153,23 @@ class Delivery:
                 if path not in expected:
                     yield path
 
-    def _note(self, entries: tuple[Entry, ...] | list[Entry]) -> None:
+    def _note(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
             self.book.add(f"{self.name}/{entry.path}", entry)
 
 
-def _read_locks(root: Path) -> dict[Digest, list[str]]:
-    """Where files should be, by the locks of all releases. Anybody may have changed a lock, so these are hints only."""
+def _by_locks(book: Book, wanted: Collection[Digest]) -> dict[Digest, list[str]]:
+    """Where wanted files should be, by the locks of the releases of which the record says nothing.
+
+    Anybody may have changed a lock, so these are hints only.
+    """
     hints: dict[Digest, list[str]] = {}
-    for path in sorted(root.glob(f"{RELEASES}/*/{LOCK}")):
+    for path in sorted(book.root.glob(f"{RELEASES}/*/{LOCK}")) if wanted else ():
+        release = path.parent.parent.relative_to(book.root).as_posix()
+        if release in book.known:
+            continue
         with suppress(OSError, NotCanonical):
-            release = path.parent.parent.relative_to(root).as_posix()
             for entry in Lock.parse(durable.read_plain(path)).files:
-                hints.setdefault(entry.digest, []).append(f"{release}/{entry.path}")
+                if entry.digest in wanted:
+                    hints.setdefault(entry.digest, []).append(f"{release}/{entry.path}")
     return hints

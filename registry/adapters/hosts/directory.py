@@ -112,7 +112,7 @@ class HostDirectory:
         self._clean()
         previous = self.current()
         book = open_book(self.path, self.path / "record.json")
-        before = (list(book.history), dict(book.known))
+        history = book.history
         delivery = Delivery(book, tree, open)
         try:
             delivery.run()
@@ -122,7 +122,7 @@ class HostDirectory:
         if previous != tree.digest:
             self._switch(tree.digest)
         self._remember_release(book, tree.digest)
-        if before != (book.history, book.known):
+        if book.is_changed or book.history != history:
             # why: the record is a cache, and the release is already shown; a full disk may not call that a failure.
             with suppress(durable.WriteFailed):
                 book.save(self.path / "record.json")
@@ -171,10 +171,9 @@ class HostDirectory:
         with held_alone(path) as is_free:
             if not is_free:
                 return
-            shared = {inode for known in book.below(place) for inode in book.inode(known)}
+            shared = book.inodes(place)
             grave = self.path / STAGING / secrets.token_hex(8)
             durable.move(path, grave)
             durable.discard(grave)
-        for known in book.below(place):
-            book.forget(known)
+        book.forget(place)
         book.refresh(shared)

@@ -7,31 +7,40 @@ it is lost or doubtful, files are hashed again.
 Source: the "racy git" problem, git's Documentation/technical/racy-git.txt.
 """
 
-import dataclasses
 import json
 import os
+import re
 import stat
+import struct
 import time
+from collections.abc import Collection, Iterator
 from contextlib import suppress
-from io import BytesIO
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
-
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from typing import BinaryIO, Literal, NamedTuple
 
 from registry.adapters import durable
 from registry.adapters.hosts.filling import WRITTEN_NS
 from registry.core.canonical import NotCanonical
-from registry.core.digest import Digest, Sha256
+from registry.core.digest import Digest, Sha256, hex_of
 from registry.core.record import Record
 from registry.core.tree import Entry
 
-Number = Annotated[str, Field(pattern=r"^-?[0-9]{1,20}$")]
-"""A whole number as a string: nanoseconds since 1970 are wider than JSON's integers may be."""
-
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 _TICK_NS = 20 * 10**6  # why: file systems stamp with the kernel's tick, which is 1 to 10 ms.
+PIECE_BYTES = 256 * 1024
+_WRITTEN_AT_ONCE = 1024
+
+_NUMBER = rb'"(-?[0-9]{1,20})"'
+_FILE = re.compile(
+    rb'\{"ctime_ns":N,"device":N,"digest":"sha256:([0-9a-f]{64})","inode":N,"mtime_ns":N,'
+    rb'"path":("(?:[^"\\\x00-\x1f]|\\.)*"),"size":N\}(?:,(?=\{)|(?=\]))'.replace(b"N", _NUMBER)
+)
+"""A file as it is written down, and what follows it. A number is a string there: some are wider than JSON's may be."""
+
+_NOTE = struct.Struct("<32s2Q3q")
+_DIGEST, _INODE = slice(32), slice(32, 48)
 
 
 class Look(NamedTuple):
@@ -44,50 +53,34 @@ class Look(NamedTuple):
     ctime_ns: int
 
 
-@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", strict=True))
-class KnownFile:
-    """A file whose bytes were hashed: its path below the host's directory, their digest, and its stat."""
-
-    path: str
-    digest: Sha256
-    device: Number
-    inode: Number
-    size: Number
-    mtime_ns: Number
-    ctime_ns: Number
-
-
 class HostRecord(Record):
-    """The record as it is written down. `history` has the releases in the order in which they became current."""
+    """The record as it is written down, but for its files, which are spelled and read one by one: there may be many.
+
+    `history` has the releases in the order in which they became current.
+    """
 
     form: Literal["registry.host/1"] = "registry.host/1"
     history: tuple[Sha256, ...] = ()
-    files: tuple[KnownFile, ...] = ()
-
-    def canonical(self) -> bytes:
-        """The one spelling, as of every record, without a dictionary for each of many files on the way."""
-        out = BytesIO()
-        comma = b'{"files":['
-        for one in self.files:
-            out.write(comma + _spelled(one).encode())
-            comma = b","
-        history = ",".join(f'"{digest}"' for digest in self.history)
-        out.write((b"" if self.files else comma) + f'],"form":"{self.form}","history":[{history}]}}'.encode())
-        return out.getvalue()
+    files: tuple[()] = ()
 
 
-@dataclasses.dataclass(slots=True)
+@dataclass(slots=True)
 class Book:
-    """The record in use. Paths are relative to `root`, the host's directory."""
+    """The record in use. Paths are relative to `root`, the host's directory.
+
+    `known` has for each directory of a release what is noted of its files, by their names there: the digest and the
+    look of each, packed, for there may be hundreds of thousands. `is_changed` says that it is not as it was read.
+    """
 
     root: Path
-    history: list[Digest] = dataclasses.field(default_factory=list)
-    known: dict[str, tuple[Digest, Look]] = dataclasses.field(default_factory=dict)
+    history: list[Digest] = field(default_factory=list)
+    known: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    is_changed: bool = False
 
     def knows(self, path: str, entry: Entry) -> bool:
         """Whether the file at `path` was hashed as `entry` and still looks as it did then."""
-        noted = self.known.get(path)
-        return noted is not None and noted == (entry.digest, look_at(self.root / path))
+        noted, look = self._noted(path), look_at(self.root / path)
+        return noted is not None and look is not None and noted == _packed(entry.digest, look)
 
     def holds(self, path: str, entry: Entry) -> bool:
         """Whether the file at `path` has the bytes of `entry`: by its stat if it is known, else by reading it."""
@@ -100,25 +93,33 @@ class Book:
         """Note the file at `path`, just written or linked as `entry`, unless somebody has written to it since."""
         look = look_at(self.root / path)
         if look is not None and (look.size, look.mtime_ns) == (entry.size, WRITTEN_NS):
-            self.known[path] = (entry.digest, look)
+            self._note(path, entry, look)
 
-    def by_digest(self) -> dict[Digest, list[str]]:
-        """Where files were seen, by the digest of their bytes."""
+    def namesakes(self, entry: Entry) -> list[str]:
+        """Where the bytes of `entry` were seen under its own name, in whichever release."""
+        digest = _binary(entry.digest)
+        return [_joined(place, entry.path) for place, files in self.known.items() if _has(files, entry.path, digest)]
+
+    def by_digest(self, wanted: Collection[Digest]) -> dict[Digest, list[str]]:
+        """Where files with the wanted bytes were seen."""
+        digests = {_binary(digest): digest for digest in wanted}
         found: dict[Digest, list[str]] = {}
-        for path, (digest, _) in self.known.items():
-            found.setdefault(digest, []).append(path)
+        for place, files in self.known.items():
+            for name, noted in files.items():
+                if (digest := digests.get(noted[_DIGEST])) is not None:
+                    found.setdefault(digest, []).append(_joined(place, name))
         return found
 
-    def below(self, directory: str) -> list[str]:
-        """The known paths in `directory`."""
-        return [path for path in self.known if path.startswith(f"{directory}/")]
+    def inode(self, path: str) -> set[bytes]:
+        """What tells the file at `path` from others, if it still looks as it was noted, for `refresh`; else nothing."""
+        noted, look = self._noted(path), look_at(self.root / path)
+        return {noted[_INODE]} if noted is not None and look is not None and _look_in(noted) == look else set()
 
-    def inode(self, path: str) -> set[tuple[int, int]]:
-        """The (device, inode) of `path` if it still looks as it was noted, for `refresh`; else nothing."""
-        noted = self.known.get(path)
-        return {noted[1][:2]} if noted is not None and look_at(self.root / path) == noted[1] else set()
+    def inodes(self, place: str) -> set[bytes]:
+        """The same of all known files in the directory `place` of a release."""
+        return {inode for name in self.known.get(place, ()) for inode in self.inode(_joined(place, name))}
 
-    def refresh(self, inodes: set[tuple[int, int]]) -> None:
+    def refresh(self, inodes: set[bytes]) -> None:
         """Note the new times of change of files that lost or gained a name by our doing.
 
         A link changes a file's ctime and nothing else; where anything else changed too, somebody wrote, and the file
@@ -127,30 +128,78 @@ class Book:
         Args:
             inodes: From `inode`, taken just before the files were linked or unlinked.
         """
-        for path, (digest, noted) in list(self.known.items()):
-            if (noted.device, noted.inode) in inodes:
-                look = look_at(self.root / path)
+        for place, files in self.known.items():
+            for name in [name for name, noted in files.items() if noted[_INODE] in inodes]:
+                noted, look = _look_in(files[name]), look_at(self.root / place / name)
+                self.is_changed |= look != noted
                 if look is not None and look[:4] == noted[:4]:
-                    self.known[path] = (digest, look)
+                    files[name] = _NOTE.pack(files[name][_DIGEST], *look)
                 else:
-                    del self.known[path]
+                    del files[name]
 
-    def forget(self, path: str) -> None:
-        """Stop knowing `path`."""
-        self.known.pop(path, None)
+    def forget(self, place: str) -> None:
+        """Stop knowing the files in the directory `place` of a release."""
+        self.is_changed |= self.known.pop(place, None) is not None
 
     def save(self, path: Path) -> None:
         """Write the record down once the clock has moved past every file in it; leave out what lies in the future."""
-        newest = max((look.ctime_ns for _, look in self.known.values()), default=0)
+        newest = max((_look_in(noted).ctime_ns for files in self.known.values() for noted in files.values()), default=0)
         time.sleep(min(max(newest + _TICK_NS - time.time_ns(), 0), _TICK_NS) / 10**9)
-        now = time.time_ns()
-        settled = [
-            _written(place, digest, look)
-            for place, (digest, look) in sorted(self.known.items())
-            if max(look.ctime_ns, look.mtime_ns) + _TICK_NS <= now and look_at(self.root / place) == look
-        ]
-        record = HostRecord(history=tuple(self.history), files=tuple(settled))
-        durable.replace(path, record.canonical(), mode=0o644)
+        durable.replace_in_pieces(path, self._spelled(time.time_ns()), mode=0o644)
+
+    def load(self, content: BinaryIO) -> None:
+        """Read what was written down, a piece at a time.
+
+        Raises:
+            ValueError, NotCanonical: It is no record.
+        """
+        data, place = content.read(PIECE_BYTES), len(b'{"files":[')
+        start = data[:place]
+        while not data.startswith(b"]", place):
+            if (one := _FILE.match(data, place)) is not None:
+                self._load_one(*one.groups())
+                place = one.end()
+            elif len(data) - place < PIECE_BYTES and (more := content.read(PIECE_BYTES)):
+                data, place = data[place:] + more, 0
+            else:
+                raise ValueError("it is spelled otherwise")
+        self.history = list(HostRecord.parse(start + data[place:] + content.read()).history)
+
+    def _load_one(self, *parts: bytes) -> None:
+        ctime_ns, device, digest, inode, mtime_ns, quoted, size = parts
+        place, name = _parted(json.loads(quoted))
+        look = map(int, (device, inode, size, mtime_ns, ctime_ns))
+        self.known.setdefault(place, {})[name] = _NOTE.pack(bytes.fromhex(digest.decode()), *look)
+
+    def _spelled(self, now: int) -> Iterator[bytes]:
+        """The one spelling of the record, as of every record, in pieces; what is not settled `now` is left out."""
+        before, mark, after = HostRecord(history=tuple(self.history)).canonical().partition(b"[")
+        before += mark
+        files = self._settled(now)
+        while some := b",".join(islice(files, _WRITTEN_AT_ONCE)):
+            yield before + some
+            before = b","
+        yield after if before == b"," else before + after
+
+    def _settled(self, now: int) -> Iterator[bytes]:
+        for place, files in sorted(self.known.items()):
+            for name in sorted(files):
+                path, look = _joined(place, name), _look_in(files[name])
+                if max(look.ctime_ns, look.mtime_ns) + _TICK_NS <= now and look_at(self.root / path) == look:
+                    yield _spelled(path, files[name][_DIGEST], look)
+
+    def _noted(self, path: str) -> bytes | None:
+        place, name = _parted(path)
+        return self.known.get(place, {}).get(name)
+
+    def _note(self, path: str, entry: Entry, look: Look) -> None:
+        place, name = _parted(path)
+        if name == entry.path:
+            name = entry.path  # why: one string of two that are equal, for each of many names
+        if (noted := _packed(entry.digest, look)) is not None:
+            files = self.known.setdefault(place, {})
+            self.is_changed |= files.get(name) != noted
+            files[name] = noted
 
     def _read(self, path: str, entry: Entry) -> bool:
         """Hash the file. It becomes known only if nobody can have written to it since the hashing began."""
@@ -165,32 +214,27 @@ class Book:
                 if durable.pour(content).digest != entry.digest or before != _look_of(os.fstat(fd)):
                     return False
                 if before is not None and max(before.ctime_ns, before.mtime_ns) + _TICK_NS <= started:
-                    self.known[path] = (entry.digest, before)
+                    self._note(path, entry, before)
                 return True
         return False
 
 
 def open_book(root: Path, path: Path) -> Book:
     """Read the record at `path`; one that is missing or unreadable is an empty one."""
+    book = Book(root)
     try:
-        record = HostRecord.parse(durable.read_plain(path))
-    except (OSError, NotCanonical):
+        with durable.open_plain(path) as content:
+            book.load(content)
+    except (OSError, ValueError, struct.error, NotCanonical):
         return Book(root)
-    known = {
-        file.path: (
-            file.digest,
-            Look(int(file.device), int(file.inode), int(file.size), int(file.mtime_ns), int(file.ctime_ns)),
-        )
-        for file in record.files
-    }
-    return Book(root, list(record.history), known)
+    return book
 
 
 def look_at(path: Path) -> Look | None:
     """The stat of the regular file at `path`; None if there is none, or something else."""
     try:
         return _look_of(path.lstat())
-    except OSError:
+    except (OSError, ValueError):  # why both: a damaged record may name what can be no path
         return None
 
 
@@ -200,15 +244,38 @@ def _look_of(found: os.stat_result) -> Look | None:
     return Look(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-def _spelled(one: KnownFile) -> str:
+def _spelled(path: str, digest: bytes, look: Look) -> bytes:
     return (
-        f'{{"ctime_ns":"{one.ctime_ns}","device":"{one.device}","digest":"{one.digest}","inode":"{one.inode}",'
-        f'"mtime_ns":"{one.mtime_ns}","path":{_quoted(one.path)},"size":"{one.size}"}}'
-    )
+        f'{{"ctime_ns":"{look.ctime_ns}","device":"{look.device}","digest":"sha256:{digest.hex()}",'
+        f'"inode":"{look.inode}","mtime_ns":"{look.mtime_ns}","path":{_quoted(path)},"size":"{look.size}"}}'
+    ).encode()
 
 
-def _written(path: str, digest: Digest, look: Look) -> KnownFile:
-    device, inode, size, mtime_ns, ctime_ns = map(str, look)
-    return KnownFile(
-        path=path, digest=digest, device=device, inode=inode, size=size, mtime_ns=mtime_ns, ctime_ns=ctime_ns
-    )
+def _parted(path: str) -> tuple[str, str]:
+    """A path as (the directory of the release, the name there), so that many names share the directory's spelling."""
+    cut = path.find("/", path.find("/") + 1)
+    return path[: max(cut, 0)], path[cut + 1 :]
+
+
+def _joined(place: str, name: str) -> str:
+    return f"{place}/{name}" if place else name
+
+
+def _binary(digest: Digest) -> bytes:
+    return bytes.fromhex(hex_of(digest))
+
+
+def _has(files: dict[str, bytes], name: str, digest: bytes) -> bool:
+    return (noted := files.get(name)) is not None and noted[_DIGEST] == digest
+
+
+def _packed(digest: Digest, look: Look) -> bytes | None:
+    """What is noted of a file; None, so that it is hashed each time, if its times are of another age."""
+    try:
+        return _NOTE.pack(_binary(digest), *look)
+    except struct.error:
+        return None
+
+
+def _look_in(noted: bytes) -> Look:
+    return Look._make(_NOTE.unpack(noted)[1:])
