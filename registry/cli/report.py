@@ -117,7 +117,7 @@ def _list(console: "Console", lines: "Sequence[Line]", *, explain: bool) -> None
     for line in lines:
         console.print(f"{_mark(line)} {escape(line.rule)}")
         numbers = f"{line.value} ({line.interval}) on {line.n}" if line.interval else line.value
-        for sentence in [numbers, *_sentences(line, explain=explain)]:
+        for sentence in filter(None, [numbers, *_sentences(line, explain=explain)]):
             console.print(Padding(f"[dim]{escape(sentence)}[/]", (0, 0, 0, 2)))
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from io import StringIO
 from typing import Protocol
 
@@ -101,3 +102,12 @@ def test_no_word_is_lost_on_a_narrow_terminal(width: int, lay_out: Layout) -> No
     assert all(line.value in shown for line in lines)
     if lay_out is _list:
         assert all("".join(line.sentence.split()) in shown for line in lines)
+
+
+def test_a_rule_without_a_number_leaves_no_empty_line_on_a_narrow_terminal() -> None:
+    """What is undecided for want of data has its sentence right below it."""
+    console = Console(width=60, file=StringIO(), highlight=False)
+    _list(console, [replace(lines_of(judged().verdict)[0], value="", interval="", n="")], explain=True)
+    assert isinstance(console.file, StringIO)
+
+    assert "" not in [line.strip() for line in console.file.getvalue().splitlines()]
