@@ -45,7 +45,8 @@ class Gate(typer.core.TyperGroup):
 gate_app = typer.Typer(
     cls=Gate,
     no_args_is_help=True,
-    help="Judge a model by the rules of a stage: `registry gate REF --to STAGE`, or `registry gate --replay DIGEST`.",
+    help="Judge a model by the rules of a stage: `registry gate REF --to STAGE`, or `registry gate --replay DIGEST`. "
+    "Their options are told by `registry gate judge --help`.",
 )
 gate_app.command("plan")(plan_command)
 gate_app.command("selftest")(selftest_command)
