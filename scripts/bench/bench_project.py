@@ -139,11 +139,16 @@ def settle(base: Path) -> None:
     """Let the disk finish what others began, and give everybody the same memory to start with.
 
     A virtual machine pays for memory that it has not used for a while when it touches it again; whoever came first in a
-    round would pay for all. So as much is written and removed before each measurement, untimed. Where others work on
-    the machine, we wait for a quiet moment, up to twenty seconds.
+    round would pay for all. So as many bytes are written, as one file, and removed before each measurement, untimed.
+    Where others work on the machine, we wait for a quiet moment, up to twenty seconds.
     """
-    shutil.copytree(base, base.parent / "touched")
-    shutil.rmtree(base.parent / "touched")
+    touched = base.parent / "touched"
+    with touched.open("wb") as file:
+        for path in base.rglob("*"):
+            if path.is_file():
+                with path.open("rb") as content:
+                    shutil.copyfileobj(content, file, MIB)
+    touched.unlink()
     os.sync()
     for _ in range(QUIET_TRIES):
         before = _busy_ticks()
