@@ -36,7 +36,7 @@ SUITES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "lying remote": (
         "wrong bytes, length or list, 200 for 206, endless, dripping, cut, packed, replaced, redirected, failing",
-        ("tests/remote/test_lies.py", "tests/remote/test_lists.py"),
+        ("tests/remote/test_lies.py", "tests/remote/test_lists.py", "tests/remote/test_answers.py"),
     ),
     "ambiguous answer": ("a write whose answer was lost, done or not done", ("tests/remote/test_ambiguity.py",)),
     "host and its ledger": ("replayed, forked, frozen, ahead, clock set back", ("tests/bundle/test_trust.py",)),

@@ -4,7 +4,6 @@ import gzip
 import io
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -118,26 +117,6 @@ def test_a_length_that_is_too_great_is_not_read_for_ever(behind: Service, proxy:
         home.put_files([_Blob(digest, len(SMALL), store, Count())])
 
 
-@pytest.mark.parametrize("status", [409, 412])
-def test_a_conflict_is_an_answer_to_a_creation_alone(behind: Service, proxy: Proxy, status: int) -> None:
-    """Found by `lying bucket`, 409: whoever only looked, read or wrote anew fell over."""
-    bucket = behind.open(behind.new_bucket(), timeout_s=3)
-    ledger = BucketLedger(bucket, wait_s=0.001)
-    proxy.mischief = lambda asked, forward: error(status, "ConditionalRequestConflict")
-    for ask in (
-        lambda: bucket.look("blob"),
-        lambda: bucket.read("blob", 10),
-        lambda: bucket.write("blob", b"x"),
-        lambda: list(bucket.listed("blobs")),
-        lambda: ledger.put_if_absent(0, b"x"),
-        ledger.read,
-    ):
-        with pytest.raises(BucketFault):
-            ask()
-
-    assert not bucket.create("blob", b"x")
-
-
 def test_a_redirection_is_followed_to_no_other_bytes(behind: Service, proxy: Proxy, tmp_path: Path) -> None:
     """Wherever the bytes come from, they are hashed."""
     store = BucketStore(behind.open(behind.new_bucket(), timeout_s=3), tmp_path / "notes")
@@ -167,16 +146,6 @@ def test_an_object_that_is_replaced_while_it_is_read_is_refused(
         service.client.put_object(Bucket=name, Key=f"registry/{place_of(digest)}", Body=LARGE[::-1])
         with pytest.raises((BucketFault, TooLong)):
             content.read()
-
-
-def test_a_service_that_has_everything_fills_no_quarantine(behind: Service, proxy: Proxy, tmp_path: Path) -> None:
-    """Found by `lying bucket`, 200: ever longer names were tried, until one was too long for a request."""
-    store = BucketStore(behind.open(behind.new_bucket(), timeout_s=3), tmp_path / "notes")
-    digest = store.put(SMALL)
-    everything = Answer(200, {"ETag": '"0"', "Last-Modified": "Thu, 26 Nov 2026 00:00:00 GMT"}, b"")
-    proxy.mischief = lambda asked, forward: everything if "/quarantine/" in asked.path else forward(asked)
-    with pytest.raises(BucketFault, match="no free name"):
-        store.attic.quarantine(digest, datetime.now(UTC))
 
 
 def test_a_drip_is_given_up(behind: Service, proxy: Proxy, tmp_path: Path) -> None:

@@ -269,12 +269,13 @@ def open_bucket(address: Address, environment: Mapping[str, str], *, timeout_s: 
         return getattr(store, kind)(address.name, **options)
 
     extra = _profile(environment) if address.scheme == "s3" else {}
-    try:
-        checks = address.scheme == "s3" and config["checksum_algorithm"].upper() == "SHA256"
-        patient = min(timeout, timedelta(seconds=PATIENCE_S))
-        return Bucket(address, opened(_RETRIES), opened(_RETRIES, brief, patient), opened(0), checks)
-    except (BaseError, ValueError) as error:
-        raise UsageError(f"{address} cannot be opened", why=str(error).partition("\n\n")[0]) from None
+    checks = address.scheme == "s3" and config["checksum_algorithm"].upper() == "SHA256"
+    patient = min(timeout, timedelta(seconds=PATIENCE_S))
+    with told(f"open {address}"):
+        try:
+            return Bucket(address, opened(_RETRIES), opened(_RETRIES, brief, patient), opened(0), checks)
+        except (BaseError, ValueError) as error:
+            raise UsageError(f"{address} cannot be opened", why=str(error).partition("\n\n")[0]) from None
 
 
 def _settings(address: Address, environment: Mapping[str, str]) -> tuple[str, dict[str, str]]:

@@ -62,9 +62,16 @@ def told(what: str, *, is_write: bool = False) -> Iterator[None]:
         kind = Uncertain if is_write else BucketFault
         mend = "check the endpoint, the region and the network, and run the same command again"
         raise kind(f"could not {what}", why=why, mend=mend) from None
+    except BaseException as error:
+        # why by its name: what goes wrong within obstore itself has no class that could be imported.
+        if type(error).__name__ != "PanicException":
+            raise
+        mend = "see whether the disk is full or fails, and run the same command again"
+        kind = Uncertain if is_write else BucketFault
+        raise kind(f"could not {what}", why=reason_of(error), mend=mend) from None
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """The service's own words in an error of obstore, which are somewhere in a page of Rust; or the system's."""
     text = str(error)
     if found := _CODE.search(text):
