@@ -14,6 +14,7 @@ from unittest.mock import patch
 import pytest
 
 from registry.adapters.durable import files as durable_files
+from registry.adapters.hosts import filling
 from registry.adapters.stores import directory as directory_store
 from tests.crash.power import Event, Killed, Name, Recorder, State, names_below
 from tests.crash.scenes import VERBS, Before, Scene, look
@@ -90,7 +91,12 @@ def record(scene: Scene, *, dies_at: int | None = None) -> Recorded:
 
 def _live(scene: Scene, recorder: Holding) -> None:
     durable_files._made.clear()  # why: it is about this process, which is none of the verb's
-    with _as_typed(scene) as said, patch.object(directory_store, "FEW", 0), recorder.recording():
+    with (
+        _as_typed(scene) as said,
+        patch.object(directory_store, "FEW", 0),
+        patch.object(filling, "FEW", 0),
+        recorder.recording(),
+    ):
         _do(said)
 
 

@@ -131,7 +131,8 @@ def import_all() -> None:
         if not module.name.startswith(heavy) and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     # why: so that files are made in batches here, where there are few.
-    importlib.import_module("registry.adapters.stores.directory").FEW = 0  # type: ignore[attr-defined]
+    for many in ("stores.directory", "hosts.filling"):
+        importlib.import_module(f"registry.adapters.{many}").FEW = 0  # type: ignore[attr-defined]
     # why: so that what a user recalls of a ledger is written and read here, where ledgers are short.
     importlib.import_module("registry.verbs.reading").NEWS = 1  # type: ignore[attr-defined]
 

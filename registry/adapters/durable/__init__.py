@@ -39,7 +39,7 @@ from registry.adapters.durable.locking import NO_LOCKS, Busy, CannotLock, held_a
 from registry.adapters.durable.sinks import PIECE_BYTES
 from registry.adapters.durable.syncing import DiskFull, WriteFailed, explained, folder, mend_of, sync, sync_folders
 from registry.adapters.durable.temporary import Draft, Temporary, create, living, strays, sweep, temporary
-from registry.adapters.durable.together import Batch, batch, can_sync_together
+from registry.adapters.durable.together import Batch, batch, can_sync_together, synced_together
 
 __all__ = [
     "NO_LOCKS",
@@ -84,6 +84,7 @@ __all__ = [
     "sweep",
     "sync",
     "sync_folders",
+    "synced_together",
     "temporary",
     "write_new",
 ]

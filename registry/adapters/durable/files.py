@@ -61,10 +61,11 @@ def replace_in_pieces(path: Path, pieces: Iterable[bytes], *, mode: int = 0o644)
         sync(directory)
 
 
-def write_new(path: Path, content: BinaryIO, *, mode: int = 0o444) -> Written:
+def write_new(path: Path, content: BinaryIO, *, mode: int = 0o444, is_synced: bool = True) -> Written:
     """Copy `content` to the new file `path`, hashing what is written; for a directory that nobody reads yet.
 
-    The file is durable, its name is not: call `settle` on the whole directory before it is shown.
+    The file is durable, unless `is_synced` is False, because it is `synced_together` with others. Its name is not: call
+    `settle` on the whole directory before it is shown.
 
     Raises:
         DiskFull: There is no room; nothing is left at `path`.
@@ -75,7 +76,8 @@ def write_new(path: Path, content: BinaryIO, *, mode: int = 0o444) -> Written:
         try:
             written = pour(content, Cached(fd))
             os.fchmod(fd, mode)
-            sync(fd)
+            if is_synced:
+                sync(fd)
         except BaseException:
             path.unlink()
             raise

@@ -18,10 +18,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from registry.adapters.durable.copying import clone, plain_file
 from registry.adapters.durable.sinks import write_all
+from registry.adapters.durable.syncing import explained, folder
 from registry.adapters.durable.temporary import Draft, lock, new_name
 
 _TELLS_ALL_FROM = (5, 17)
@@ -93,6 +95,29 @@ def _make(directory: int) -> tuple[str, int]:
             if lock(fd) is not False and os.fstat(fd).st_nlink > 0:
                 return name, fd
             os.close(fd)
+
+
+@contextmanager
+def synced_together(directory: Path) -> Iterator[bool]:
+    """Whether files that are made below `directory` meanwhile need no sync of their own: here, all become durable.
+
+    Nobody may look for any of them by its name before.
+
+    Raises:
+        WriteFailed: The system would not do it; a fault is final.
+    """
+    with explained(directory), folder(directory) as place:
+        # why another descriptor, after the question: it is told what failed since it was opened.
+        fd = os.open(".", _FOLDER, dir_fd=place) if can_sync_together(place) else None
+    if fd is None:
+        yield False
+        return
+    try:
+        yield True
+        with explained(directory):
+            syncfs(fd)
+    finally:
+        os.close(fd)
 
 
 def can_sync_together(directory: int) -> bool:

@@ -1,9 +1,11 @@
 """Writing many files at once, each hashed while it is written; all of them, or an error."""
 
+import io
 import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -21,6 +23,9 @@ last look at it shows in its stat.
 """
 
 _AT_ONCE = 4
+FEW = 64
+"""Up to so many small files are fsynced one by one, which waits for nothing that others have left dirty."""
+
 _HANDED_OUT = 1024
 """Files that are handed out at once: what waits takes memory too."""
 
@@ -32,7 +37,8 @@ class _Stopped(Exception):
 def fill(root: Path, entries: Sequence[Entry], open: Open) -> None:
     """Write `entries` below `root`, a directory that nobody reads yet, a few files at a time.
 
-    Every file is durable afterwards, of mode 0444 and modified at `WRITTEN_NS`; the names are not durable yet.
+    Every file is durable afterwards, of mode 0444 and modified at `WRITTEN_NS`; the names are not durable yet. Many
+    small files are made durable by one call, where the system has one that tells all faults.
 
     Raises:
         DigestMismatch: A stream did not hold what its entry says.
@@ -42,10 +48,16 @@ def fill(root: Path, entries: Sequence[Entry], open: Open) -> None:
     _check_room(root, sum(entry.size for entry in entries))
     for entry in entries:
         make_parents(root, entry.path)
-    stop = threading.Event()
+    small = [entry for entry in entries if entry.size < durable.PIECE_BYTES]
+    stop, are_many = threading.Event(), len(small) > FEW and _is_at_hand(small[-1], open)
+    with durable.synced_together(root) if are_many else nullcontext(enter_result=False) as is_together:
+        # why in turn: threads that wait neither for a disk nor for a network fight for the interpreter.
+        for entry in small if is_together else ():
+            write_one(root / entry.path, entry, open, stop=stop, is_synced=False)
+    rest = [entry for entry in entries if not is_together or entry.size >= durable.PIECE_BYTES]
     # why: the largest first, so that the last thread to end is not the one that got the largest file last.
-    ordered = sorted(entries, key=lambda entry: -entry.size)
-    each(lambda entry: write_one(root / entry.path, entry, open, stop=stop), ordered, stop=stop)
+    rest.sort(key=lambda entry: -entry.size)
+    each(lambda entry: write_one(root / entry.path, entry, open, stop=stop, is_synced=True), rest, stop=stop)
 
 
 def each(work: Callable[[Entry], None], entries: Sequence[Entry], *, stop: threading.Event | None = None) -> None:
@@ -69,15 +81,18 @@ def _each(work: Callable[[Entry], None], entries: Sequence[Entry], stop: threadi
         raise fault
 
 
-def write_one(path: Path, entry: Entry, open: Open, *, stop: threading.Event | None = None) -> None:
+def write_one(path: Path, entry: Entry, open: Open, *, stop: threading.Event, is_synced: bool) -> None:
     """Write one file at `path`, which is new; nothing is left there if it is not what `entry` says.
+
+    It is durable if `is_synced`.
 
     Raises:
         DigestMismatch: The stream did not hold what `entry` says.
         WriteFailed: The system would not do it.
     """
     with open(entry) as content:
-        written = durable.write_new(path, cast("BinaryIO", _Bounded(content, entry.size + 1, stop)), mode=0o444)
+        bounded = cast("BinaryIO", _Bounded(content, entry.size + 1, stop))
+        written = durable.write_new(path, bounded, mode=0o444, is_synced=is_synced)
     if (written.size, written.digest) != (entry.size, entry.digest):
         durable.discard(path)
         why = f"{entry.path} should be {entry.size} bytes of {entry.digest}, and is {written.size} of {written.digest}"
@@ -94,6 +109,12 @@ def make_parents(root: Path, path: str) -> None:
             with durable.explained(directory):
                 directory.mkdir()
                 directory.chmod(0o755)
+
+
+def _is_at_hand(entry: Entry, open: Open) -> bool:
+    """Whether the content of `entry` is read without waiting for anybody far away."""
+    with open(entry) as content:
+        return isinstance(content, io.BytesIO) or durable.plain_file(content) is not None
 
 
 def _check_room(root: Path, needed: int) -> None:
