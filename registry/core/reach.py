@@ -134,7 +134,10 @@ def _in_any_record(data: bytes) -> Iterator[Needed]:
 
 
 def _in_tree(data: bytes, what: str) -> Iterator[Needed]:
-    for entry in Tree.parse(data).entries:
+    entries = list(reversed(Tree.parse(data).entries))
+    del data
+    while entries:  # why so: of very many files, each is let go of as it is told
+        entry = entries.pop()
         yield Needed(entry.digest, f"{entry.path} of {what}", entry.size)
 
 

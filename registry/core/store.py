@@ -56,6 +56,14 @@ class Stock:
     collected: frozenset[Digest] = frozenset()
     unlisted: str | None = None
 
+    def __contains__(self, digest: object) -> bool:
+        """Whether a blob can be read: it lies in its place, or in the trash."""
+        return digest in self.blobs or digest in self.trash
+
+    def __getitem__(self, digest: Digest) -> Lying:
+        """How such a blob lies, in its place if it is in both."""
+        return self.blobs[digest] if digest in self.blobs else self.trash[digest]
+
 
 class CollectedList(Record):
     """The digests of blobs that a collector deleted for good, here or where blobs were brought from."""

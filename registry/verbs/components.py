@@ -70,5 +70,5 @@ def _row(
 
 def _blobs(pin: Pin, walk: Walk, stock: Stock) -> dict[Digest, int]:
     """The blobs of one version that are in the store, with their sizes: its list of files, and the files."""
-    found = {needed.digest for needed in walk.through(of_pin(pin))}
+    found = (needed.digest for needed in walk.through(of_pin(pin)))
     return {digest: stock.blobs[digest].size for digest in found if digest in stock.blobs}

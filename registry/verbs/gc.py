@@ -4,10 +4,11 @@ Two steps, a grace before each: what no root reaches and is old enough goes into
 has been in the trash that long is deleted, if still nothing needs it. What is needed again comes back by itself.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from registry.core.digest import Digest, hashed
 from registry.core.ledger.text import moment_of
@@ -151,7 +152,7 @@ def why(
     with attic.stocktaking() as take_stock:
         state, walk, stock = read(ledger, genesis), Walk(store), take_stock()
         kept = [*roots(state, retention, now=clock.now()), *_leased(stock, store)]
-        paths = _paths(digest, kept, walk=walk, present=stock.trash.keys() | stock.blobs.keys())
+        paths = _paths(digest, kept, walk=walk, present=stock)
     place, lying = _where(digest, stock)
     if lying is None:
         return Why(digest, place, None, None, paths)
@@ -186,13 +187,12 @@ def _marked(stock: Stock, state: State, *, store: Store, retention: Retention, n
     if stock.unlisted:
         mend = Unlisted(stock.unlisted).mend
         raise StoreDamaged("nothing is collected from a damaged store", why=stock.unlisted, mend=mend)
-    present = stock.trash.keys() | stock.blobs.keys()
     walk, marked, faults = Walk(store), set[Digest](), dict[Digest, str]()
-    for needed in walk.through((root.needed for root in roots(state, retention, now=now)), present):
+    for needed in walk.through((root.needed for root in roots(state, retention, now=now)), stock):
         marked.add(needed.digest)
-        if needed.digest not in present:
+        if needed.digest not in stock:
             faults[needed.digest] = f"{needed.what} is missing"
-        elif needed.size not in (None, _lying(needed.digest, stock).size):
+        elif needed.size not in (None, stock[needed.digest].size):
             faults[needed.digest] = f"{needed.what} has not its size"
     faults |= {digest: f"{error.what}: {error.why}" for digest, error in walk.faults.items()}
     if gone := faults.keys() & stock.collected:
@@ -204,9 +204,10 @@ def _marked(stock: Stock, state: State, *, store: Store, retention: Retention, n
         why = "; ".join(list(faults.values())[:_TOLD]) + more
         raise StoreDamaged("nothing is collected from a damaged store", why=why, mend=mend)
     # why apart: what somebody is working with may not be whole yet, and that is no damage.
-    leased = Walk(store).through((root.needed for root in _leased(stock, store)), present)
+    leased = Walk(store).through((root.needed for root in _leased(stock, store)), stock)
     marked |= {needed.digest for needed in leased}
-    return {digest for digest in present if digest in marked}  # why: what is kept in memory is there once
+    # why not what was marked: each digest is kept in memory once.
+    return {digest for digest in chain(stock.blobs, stock.trash) if digest in marked}
 
 
 def _is_doubled(digest: Digest, stock: Stock, store: Store) -> bool:
@@ -220,8 +221,7 @@ def _is_doubled(digest: Digest, stock: Stock, store: Store) -> bool:
 
 def _leased(stock: Stock, store: Store) -> Iterable[Root]:
     """What somebody is working with: each blob, and what it names if it is a record."""
-    present = stock.trash.keys() | stock.blobs.keys()
-    for digest in sorted(stock.leased & present):
+    for digest in sorted(digest for digest in stock.leased if digest in stock):
         is_record = False
         with suppress(RegistryError), store.open(digest) as content:
             is_record = content.read(1) == b"{"  # why: weights are not read into memory to learn that they are none
@@ -269,17 +269,13 @@ def _amount(digests: Iterable[Digest], lying: Mapping[Digest, Lying]) -> Amount:
     return Amount(len(sizes), sum(sizes))
 
 
-def _lying(digest: Digest, stock: Stock) -> Lying:
-    return stock.blobs[digest] if digest in stock.blobs else stock.trash[digest]
-
-
 def _where(digest: Digest, stock: Stock) -> tuple[str, Lying | None]:
     if digest in stock.blobs:
         return "store", stock.blobs[digest]
     return ("trash", stock.trash[digest]) if digest in stock.trash else ("nowhere", None)
 
 
-def _paths(digest: Digest, kept: Sequence[Root], *, walk: Walk, present: Collection[Digest]) -> tuple[Path, ...]:
+def _paths(digest: Digest, kept: Sequence[Root], *, walk: Walk, present: Container[Digest]) -> tuple[Path, ...]:
     """The shortest way from each root to `digest`, found backwards from there."""
     above: dict[tuple[Digest, str], dict[tuple[Digest, str], str]] = {}
     for needed in walk.through((root.needed for root in kept), present):

@@ -1,6 +1,7 @@
 """Walk from what is needed to everything that it needs, reading each record and each list of files once."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from registry.core.digest import Digest, DigestMismatch
@@ -33,24 +34,23 @@ class Walk:
         if key not in self._inside:
             self._inside[key] = ()
             try:
-                data = self._read(needed.digest)
-                self.sizes[needed.digest] = len(data)
-                self._inside[key] = tuple(needed.follow(data))
+                # why not by a name: a list of very many files is let go of as soon as it was read.
+                self._inside[key] = tuple(needed.follow(self._read(needed.digest)))
             except RegistryError as error:
                 self.faults[needed.digest] = error
         return self._inside[key]
 
-    def through(self, roots: Iterable[Needed], present: Collection[Digest] | None = None) -> Iterator[Needed]:
+    def through(self, roots: Iterable[Needed], present: Container[Digest] = ()) -> Iterator[Needed]:
         """`roots` and everything below them, each way to follow a blob once.
 
         What may lack is left out if it is not among `present`.
         """
-        waiting, met = list(roots)[::-1], set[tuple[Digest, str]]()
+        waiting, met = list(roots)[::-1], defaultdict[str, set[Digest]](set)
         while waiting:
             needed = waiting.pop()
-            if (needed.digest, needed.scope) in met or (needed.may_lack and needed.digest not in (present or ())):
+            if needed.digest in met[needed.scope] or (needed.may_lack and needed.digest not in present):
                 continue
-            met.add((needed.digest, needed.scope))
+            met[needed.scope].add(needed.digest)
             yield needed
             waiting += reversed(self.below(needed))
 
@@ -60,8 +60,9 @@ class Walk:
 
     def _read(self, digest: Digest) -> bytes:
         try:
-            return self.store.get(digest)
+            data = self.store.get(digest)
         except DigestMismatch as error:
             data = self.store.get(digest)
             self.unsteady[digest] = error
-            return data
+        self.sizes[digest] = len(data)
+        return data

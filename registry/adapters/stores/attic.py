@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from registry.adapters import durable
@@ -190,7 +191,7 @@ class Attic:
             with suppress(FileNotFoundError):
                 if digest:
                     found = entry.stat(follow_symlinks=False)
-                    yield digest, Lying(found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+                    yield digest, Lying(found.st_size, _moment(int(found.st_mtime)))
 
     def _trash(self) -> Iterator[tuple[Digest, Lying]]:
         """The trash, oldest first: of a blob that was set aside twice, the later time counts."""
@@ -220,6 +221,12 @@ def plain_files(directory: Path) -> Iterator[os.DirEntry[str]]:
             yield from plain_files(Path(entry.path))
         elif entry.is_file(follow_symlinks=False):
             yield entry
+
+
+@lru_cache
+def _moment(second: int) -> datetime:
+    """A time of day (s), as the trash has it: of very many blobs, those that came in one second share it."""
+    return datetime.fromtimestamp(second, UTC)
 
 
 def _is_plain(path: Path) -> bool:

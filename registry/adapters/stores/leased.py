@@ -3,7 +3,7 @@
 import os
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -88,7 +88,7 @@ class Lease:
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @contextmanager
-    def naming(self, digests: Iterable[Digest]) -> Iterator[None]:
+    def naming(self, digests: Collection[Digest]) -> Iterator[None]:
         """Add `digests`, and keep collectors out until the end of the block.
 
         Raises:
@@ -97,17 +97,17 @@ class Lease:
         durable.make_directory(self.root)
         with durable.held_with_others(self.root / "lock"):
             self.add(digests)
+            self.named.update(digests)
             yield
 
     def add(self, digests: Iterable[Digest]) -> None:
-        """Add `digests`; only inside `naming`."""
+        """Write `digests` down; only inside `naming`. They may be very many, and are not kept in memory."""
         with self._one_at_a_time, durable.explained(self.root / "leases"):
             rest = iter(digests)
             while some := set(islice(rest, _AT_ONCE)):
                 if fresh := some - self.named:
                     # why a line break first: a line that a full disk has cut must not run into the next one.
                     self._open().write("\n".join(["", *sorted(fresh), ""]).encode())
-                    self.named |= fresh
 
     def _open(self) -> durable.Temporary:
         if self._file is None:
