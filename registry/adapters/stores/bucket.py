@@ -21,7 +21,7 @@ from registry.adapters.buckets.faults import Uncertain
 from registry.adapters.buckets.reader import Reader
 from registry.adapters.stores.bucket_attic import COPIED_AT_MOST, BucketAttic, is_sound
 from registry.adapters.stores.intake import look_at, refuse_change, refuse_other
-from registry.adapters.stores.seen import Seen, is_settled
+from registry.adapters.stores.seen import Seen, is_settled, note_of
 from registry.core.abreast import abreast
 from registry.core.digest import Digest, DigestMismatch, check, digest_of
 from registry.core.store import Premises, SourceChanged, digest_at, missing, place_of
@@ -254,7 +254,7 @@ def _identify(file: OpenFile, notes: Seen) -> durable.Written:
         written = durable.pour(content)
         refuse_change(file, written, (before, look_at(content)))
     if before and is_settled(before, began_ns):
-        notes.note([(before, written.digest)])
+        notes.note_at([note_of(before, written.digest)])
     return written
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from registry.adapters import durable
-from registry.adapters.stores.seen import GRAIN_NS, Seen, is_settled
+from registry.adapters.stores.seen import GRAIN_NS, Note, Seen, is_settled, note_of
 from registry.core.digest import Digest, DigestMismatch, digest_of
 from registry.core.store import SourceChanged, place_of
 from registry.core.tree import Entry
@@ -34,11 +34,14 @@ Look = os.stat_result | None
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A file that was taken in; `source` and `blob` are how its two copies looked, where that may be remembered."""
+    """A file that was taken in; `source` is what to note of it, `blob` of its copy, where that may be remembered.
+
+    There may be thousands until they are durable; all that the system tells of a file would be three times as much.
+    """
 
     entry: Entry
-    source: Look = None
-    blob: Look = None
+    source: Note | None = None
+    blob: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Intake:
     seen: Seen
     turn: threading.Lock = field(default_factory=threading.Lock)
     shards: set[str] = field(default_factory=set)
-    sound: list[tuple[os.stat_result, Digest]] = field(default_factory=list)
+    sound: list[Note] = field(default_factory=list)
 
     def keep(self, digest: Digest, data: bytes) -> None:
         """Show `data` as the blob `digest`; durable after `settle`."""
@@ -96,7 +99,7 @@ class Intake:
                 refuse_change(file, written, (before, look_at(content)))
                 new.finish(_MODE)
                 blob = os.fstat(new.fd) if self._show(new, written) else None
-        return Taken(_entry(file, written), before if is_fixed else None, blob)
+        return _taken(file, written, source=before if is_fixed else None, blob=blob)
 
     def take_all(self, files: Sequence[OpenFile]) -> list[Taken]:
         """Show the bytes of each of these small files as a blob; durable after `settle`. They are one batch."""
@@ -126,17 +129,17 @@ class Intake:
         if sum(one.entry.size for one in taken if one.blob) >= _WORTH_WAITING_BYTES:
             time.sleep(GRAIN_NS / 1e9)  # why: a blob that is too young is not noted, and this much is worth noting.
         # why only now: what is known to be good must be durable too, for whoever reads the notes.
-        self.seen.note([*self.sound, *(note for one in taken for note in self._notes(one))])
+        self.seen.note_at([*self.sound, *(note for one in taken for note in self._notes(one))])
         self.sound.clear()
 
-    def _notes(self, one: Taken) -> Iterator[tuple[os.stat_result, Digest]]:
+    def _notes(self, one: Taken) -> Iterator[Note]:
         """What may be remembered of a file: its two copies, if nothing can have written to them unseen."""
         if one.source:
-            yield one.source, one.entry.digest
+            yield one.source
         now = self._look_at_blob(one.entry.digest) if one.blob else None
         # why not the same ctime: the blob's own last steps, its name and the end of its temporary one, changed it.
-        if now and one.blob and _content_of(now) == _content_of(one.blob) and is_settled(now, time.time_ns()):
-            yield now, one.entry.digest
+        if now and one.blob and _content_of(now) == one.blob and is_settled(now, time.time_ns()):
+            yield note_of(now, one.entry.digest)
 
     def _begin(self, files: Sequence[OpenFile], batch: durable.Batch) -> Iterator[_Begun]:
         """Write to `batch` what was not seen before."""
@@ -163,7 +166,7 @@ class Intake:
             return Taken(_entry(one.file, one.written))
         is_ours = self._show(one.draft, one.written)
         one.draft.remove()
-        return Taken(_entry(one.file, one.written), one.source, one.blob if is_ours else None)
+        return _taken(one.file, one.written, source=one.source, blob=one.blob if is_ours else None)
 
     def _show(self, new: durable.Draft, written: durable.Written) -> bool:
         """Give `new` its name; False if a sound blob has it. A damaged one is replaced."""
@@ -195,7 +198,7 @@ class Intake:
         if is_sound:
             self.shards.add(path.parent.name)
         if is_sound and is_settled(found, began_ns):
-            self.sound.append((found, written.digest))
+            self.sound.append(note_of(found, written.digest))
         return is_sound
 
     def _look_at_blob(self, digest: Digest) -> Look:
@@ -218,6 +221,11 @@ def look_at(content: BinaryIO) -> Look:
 
 def _content_of(look: os.stat_result) -> tuple[int, int, int]:
     return look.st_ino, look.st_size, look.st_mtime_ns
+
+
+def _taken(file: OpenFile, written: durable.Written, *, source: Look, blob: Look) -> Taken:
+    note = note_of(source, written.digest) if source else None
+    return Taken(_entry(file, written), note, _content_of(blob) if blob else None)
 
 
 def _entry(file: OpenFile, written: durable.Written) -> Entry:

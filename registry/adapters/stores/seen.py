@@ -18,6 +18,10 @@ _FIND_ALL = "SELECT place, state, sha256 FROM seen WHERE place IN"
 _NOTE = "INSERT OR REPLACE INTO seen VALUES (?, ?, ?)"
 _SHA256_BYTES = 32
 _SECOND_NS = 1_000_000_000
+
+Note = tuple[str, str, Digest]
+"""What is remembered: a place, how what is there looked, and its digest."""
+
 GRAIN_NS = 20_000_000
 """How far a file system's clock may lag: two ticks of the slowest common kernel timer (100 Hz), in nanoseconds."""
 
@@ -66,12 +70,8 @@ class Seen:
                     known[place, state] = Digest(f"sha256:{sha256.hex()}")
         return [known.get(one) for one in named]
 
-    def note(self, rows: Iterable[tuple[os.stat_result, Digest]]) -> None:
-        """Remember files that were really hashed, and whose times were settled when that began."""
-        self.note_at((*_identity(found), digest) for found, digest in rows)
-
-    def note_at(self, rows: Iterable[tuple[str, str, Digest]]) -> None:
-        """Remember what was really hashed: its place, how it looked, and its digest."""
+    def note_at(self, rows: Iterable[Note]) -> None:
+        """Remember what was really hashed, and whose times were settled when that began."""
         with self._tolerant() as notes, notes:
             notes.executemany(_NOTE, ((place, state, bytes.fromhex(hex_of(digest))) for place, state, digest in rows))
 
@@ -96,6 +96,11 @@ class Seen:
                 pass  # why: busy, full, read-only or closed: do without for once.
             except sqlite3.DatabaseError:
                 self.forget()
+
+
+def note_of(found: os.stat_result, digest: Digest) -> Note:
+    """What to remember of a file that looked so when it was hashed."""
+    return (*_identity(found), digest)
 
 
 def _identity(found: os.stat_result) -> tuple[str, str]:
