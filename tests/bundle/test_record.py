@@ -63,16 +63,16 @@ def test_a_file_that_changed_before_the_record_was_written_is_left_out(book: Boo
 def test_a_link_changes_what_is_noted_and_a_write_forgets_it(book: Book) -> None:
     """Our own links move a file's time of change; anything more is somebody else's doing."""
     book.add("model", GOOD)
-    inodes = book.inode("model")
+    noted = book.noted("model")
     (book.root / "link").hardlink_to(book.root / "model")
-    book.refresh(inodes)
+    book.refresh(noted)
 
     assert book.knows("model", GOOD)
 
-    inodes = book.inode("model")
+    noted = book.noted("model")
     (book.root / "link").unlink()
     (book.root / "model").write_bytes(b"evil")
-    book.refresh(inodes)
+    book.refresh(noted)
 
     assert saved(book).known == {}
 

@@ -40,25 +40,29 @@ class Delivery:
 
     def run(self) -> None:
         """Make the release whole and durable, whatever there was of it before."""
-        if self.home.is_dir() and not self.home.is_symlink():
-            self._mend()
-        else:
-            self._build()
+        is_here = self.home.is_dir() and not self.home.is_symlink()
+        new = self._mend() if is_here else self._build()
         self.book.refresh(self._linked)
+        self._linked.clear()  # why: what is noted next takes as much memory as what was noted before did
+        for entry in new:
+            self.book.add(f"{self.name}/{entry.path}", entry)
 
-    def _build(self) -> None:
-        """Make the whole release in staging, then give it its name."""
+    def _build(self) -> Sequence[Entry]:
+        """Make the whole release in staging, then give it its name; the files that are new in it."""
         staged = self._stage(self.tree.entries)
         staged.chmod(DIRECTORY)
         durable.settle(staged)
         durable.discard(self.home)
         durable.move(staged, self.home)
-        self._note(self.tree.entries)
+        return self.tree.entries
 
-    def _mend(self) -> None:
+    def _mend(self) -> Sequence[Entry]:
         """Put right what is not as it should be in a release that is here already, each file in one step.
 
         The release may be the one that is being served, so it keeps its directory and all its good files.
+
+        Returns:
+            The files that were put back.
         """
         # why first: in a directory that may not be read, nothing that is wrong would show.
         self.mended += unlock(self.home)
@@ -74,11 +78,11 @@ class Delivery:
             staged = self._stage(damaged)
             for entry in damaged:
                 self._put_back(staged, entry)
-            self._note(damaged)
         # why in any case: who built or mended it may have been killed before its names were durable.
         durable.settle(self.home)
         with durable.explained(self.home):
             durable.confirm(self.home)
+        return damaged
 
     def _put_back(self, staged: Path, entry: Entry) -> None:
         target = self.home / entry.path
@@ -92,10 +96,9 @@ class Delivery:
         staged = self.book.root / STAGING / secrets.token_hex(8)
         durable.make_directory(staged, mode=0o700)
         self._elsewhere = self._look_elsewhere(entries)
-        linked = [entry for entry in entries if self._link(entry, staged)]
-        self.reused += linked
-        done = {entry.path for entry in linked}
-        missing = [entry for entry in entries if entry.path not in done]
+        missing: list[Entry] = []
+        for entry in entries:
+            (self.reused if self._link(entry, staged) else missing).append(entry)
         fill(staged, missing, self.open)
         self.copied += missing
         return staged
@@ -106,7 +109,7 @@ class Delivery:
             if not (self.book.holds(path, entry) and seal(self.book.root / path)):
                 continue
             make_parents(staged, entry.path)
-            self._linked |= self.book.inode(path)
+            self._linked |= self.book.noted(path)
             # why: some file systems have no hard links, or no more for this file; then it is copied.
             with suppress(OSError):
                 os.link(self.book.root / path, staged / entry.path, follow_symlinks=False)
@@ -152,10 +155,6 @@ class Delivery:
                 path = Path(place, name).relative_to(self.home).as_posix()
                 if path not in expected:
                     yield path
-
-    def _note(self, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            self.book.add(f"{self.name}/{entry.path}", entry)
 
 
 def _by_locks(book: Book, wanted: Collection[Digest]) -> dict[Digest, list[str]]:

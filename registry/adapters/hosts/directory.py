@@ -171,7 +171,7 @@ class HostDirectory:
         with held_alone(path) as is_free:
             if not is_free:
                 return
-            shared = book.inodes(place)
+            shared = book.noted_in(place)
             grave = self.path / STAGING / secrets.token_hex(8)
             durable.move(path, grave)
             durable.discard(grave)

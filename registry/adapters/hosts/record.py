@@ -40,7 +40,7 @@ _FILE = re.compile(
 """A file as it is written down, and what follows it. A number is a string there: some are wider than JSON's may be."""
 
 _NOTE = struct.Struct("<32s2Q3q")
-_DIGEST, _INODE = slice(32), slice(32, 48)
+_DIGEST = slice(32)
 
 
 class Look(NamedTuple):
@@ -79,7 +79,7 @@ class Book:
 
     def knows(self, path: str, entry: Entry) -> bool:
         """Whether the file at `path` was hashed as `entry` and still looks as it did then."""
-        noted, look = self._noted(path), look_at(self.root / path)
+        noted, look = self._note_of(path), look_at(self.root / path)
         return noted is not None and look is not None and noted == _packed(entry.digest, look)
 
     def holds(self, path: str, entry: Entry) -> bool:
@@ -110,26 +110,26 @@ class Book:
                     found.setdefault(digest, []).append(_joined(place, name))
         return found
 
-    def inode(self, path: str) -> set[bytes]:
-        """What tells the file at `path` from others, if it still looks as it was noted, for `refresh`; else nothing."""
-        noted, look = self._noted(path), look_at(self.root / path)
-        return {noted[_INODE]} if noted is not None and look is not None and _look_in(noted) == look else set()
+    def noted(self, path: str) -> set[bytes]:
+        """What is noted of the file at `path`, if it still looks so, for `refresh`; else nothing."""
+        noted, look = self._note_of(path), look_at(self.root / path)
+        return {noted} if noted is not None and look is not None and _look_in(noted) == look else set()
 
-    def inodes(self, place: str) -> set[bytes]:
+    def noted_in(self, place: str) -> set[bytes]:
         """The same of all known files in the directory `place` of a release."""
-        return {inode for name in self.known.get(place, ()) for inode in self.inode(_joined(place, name))}
+        return {noted for name in self.known.get(place, ()) for noted in self.noted(_joined(place, name))}
 
-    def refresh(self, inodes: set[bytes]) -> None:
+    def refresh(self, touched: set[bytes]) -> None:
         """Note the new times of change of files that lost or gained a name by our doing.
 
         A link changes a file's ctime and nothing else; where anything else changed too, somebody wrote, and the file
         is forgotten.
 
         Args:
-            inodes: From `inode`, taken just before the files were linked or unlinked.
+            touched: From `noted`, taken just before the files were linked or unlinked; all names of one have one note.
         """
         for place, files in self.known.items():
-            for name in [name for name, noted in files.items() if noted[_INODE] in inodes]:
+            for name in [name for name, noted in files.items() if noted in touched]:
                 noted, look = _look_in(files[name]), look_at(self.root / place / name)
                 self.is_changed |= look != noted
                 if look is not None and look[:4] == noted[:4]:
@@ -188,7 +188,7 @@ class Book:
                 if max(look.ctime_ns, look.mtime_ns) + _TICK_NS <= now and look_at(self.root / path) == look:
                     yield _spelled(path, files[name][_DIGEST], look)
 
-    def _noted(self, path: str) -> bytes | None:
+    def _note_of(self, path: str) -> bytes | None:
         place, name = _parted(path)
         return self.known.get(place, {}).get(name)
 
