@@ -197,16 +197,15 @@ class Stage(RuleBasedStateMachine):
         if ref.model_now == model:
             self.happens(who, act, None, None)
             return
-        refusal = ref.unsound(model) or (StageHeld if ref.is_held else None)
+        refusal = self.lacks_role(who) or ref.unsound(model) or (StageHeld if ref.is_held else None)
         if refusal is None and answer == "NO-GO" and not ref.is_waived(model):
-            is_said = ref.was_just_refused(model)  # then nothing is written, so no role is needed either
-            refusal = GateRefused if is_said else self.lacks_role(who) or GateRefused
+            is_said = ref.was_just_refused(model)
             event = None if is_said else self.event(who, "refuse", model=model, before=ref.model_now)
-            self.happens(who, act, refusal, event)
+            self.happens(who, act, GateRefused, event)
             return
         if refusal is None and not ref.is_approved(model, who):
             refusal = NotApproved
-        self.happens(who, act, refusal or self.lacks_role(who), self.event(who, "promote", model=model))
+        self.happens(who, act, refusal, self.event(who, "promote", model=model))
 
     @rule(who=WHO, to=st.none() | st.integers(0, 9))
     def rollback(self, who: int, to: int | None) -> None:
