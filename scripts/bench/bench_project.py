@@ -139,16 +139,17 @@ def settle(base: Path) -> None:
     """Let the disk finish what others began, and give everybody the same memory to start with.
 
     A virtual machine pays for memory that it has not used for a while when it touches it again; whoever came first in a
-    round would pay for all. So as many bytes are written, as one file, and removed before each measurement, untimed.
-    Where others work on the machine, we wait for a quiet moment, up to twenty seconds.
+    round would pay for all. So as many bytes are written, as one file, and removed before each measurement, untimed;
+    and `base` is read once. Where others work on the machine, we wait for a quiet moment, up to twenty seconds.
     """
     touched = base.parent / "touched"
-    with touched.open("wb") as file:
-        for path in base.rglob("*"):
-            if path.is_file():
-                with path.open("rb") as content:
-                    shutil.copyfileobj(content, file, MIB)
-    touched.unlink()
+    for place in (touched, Path(os.devnull)):  # why twice: what was written may have pushed what is read out of memory
+        with place.open("wb") as file:
+            for path in base.rglob("*"):
+                if path.is_file():
+                    with path.open("rb") as content:
+                        shutil.copyfileobj(content, file, MIB)
+        touched.unlink(missing_ok=True)
     os.sync()
     for _ in range(QUIET_TRIES):
         before = _busy_ticks()
