@@ -38,8 +38,8 @@ Every number here was written by one command, which makes its own data and remov
 The model has half of its bytes in one safetensors file and the rest in fifty. Each round runs all contenders, one after
 the other, on the same bytes; who begins changes from round to round. Before each, as many bytes are written and
 removed, what will be read is read, untimed, the disk is synced, and a quiet moment is waited for, up to twenty seconds.
-A ratio is taken within its round, and the tables have the median and the range. No round is begun that may not end within {minutes:g} minutes;
-{rounds}. The data is in the page cache for all alike, as far as the memory goes.
+A ratio is taken within its round, and the tables have the median and the range. No round is begun that may not end
+within {minutes:g} minutes; {rounds}. The data is in the page cache for all alike, as far as the memory goes.
 
 `registry pin`, `pull` and `verify` are timed as commands, start-up, hashing and fsyncs included: when they return, the
 bytes survive a power cut. `dvc add` (first, with an empty state directory), `dvc checkout` and `cp` leave theirs in
