@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from registry.core.canonical import NotCanonical
 from registry.core.digest import Digest, Sha256, hex_of, parse_digest
 from registry.core.record import Record
 from registry.errors import ConflictError, IntegrityError
@@ -70,6 +71,14 @@ class CollectedList(Record):
 
     form: Literal["registry.collected/1"] = "registry.collected/1"
     digests: tuple[Sha256, ...] = ()
+
+
+def deletions(data: bytes | None, place: str) -> tuple[frozenset[Digest], str | None]:
+    """What the list that lies at `place` says was deleted on purpose, and why that cannot be known, if it cannot."""
+    try:
+        return frozenset(CollectedList.parse(data).digests if data is not None else ()), None
+    except NotCanonical as error:
+        return frozenset(), f"{place} is no list of digests: {error.why or error.what}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ TARGETS: tuple[tuple[str, str | None, float], ...] = (
 
 FLOORS = {
     PIN: "openssl dgst",
-    f"{PIN}, shared blocks": "openssl dgst, there",
     f"{PIN}, small files": "cp + sync, small files",
 }
 """What no contender that hashes and makes durable can be faster than, on this machine: hashing alone, writing alone."""
@@ -67,7 +66,7 @@ def targets(found: Sequence[Costs], many: Costs) -> str:
 def _floor(found: Sequence[Costs], ours: str, theirs: str | None) -> float | None:
     """The least that `ours` can take of `theirs`, as a median; None where nothing is known."""
     floor = FLOORS.get(ours)
-    if theirs is None or floor is None or floor == theirs:
+    if theirs is None or floor is None:
         return None
     return statistics.median(round_[floor].seconds / round_[theirs].seconds for round_ in found)
 

@@ -21,7 +21,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from registry.adapters import durable
-from registry.core.canonical import NotCanonical
 from registry.core.digest import Digest, hex_of
 from registry.core.store import (
     COLLECTED,
@@ -29,6 +28,7 @@ from registry.core.store import (
     Lying,
     Stock,
     Unlisted,
+    deletions,
     digest_at,
     grave_of,
     missing,
@@ -69,7 +69,7 @@ class Attic:
         durable.make_directory(self.root)
         with durable.held_alone(self.root / "lock", wait_s=WAIT_S):
             leased = frozenset(self._leased())
-            yield lambda: Stock(dict(self._blobs()), dict(self._trash()), leased, self.collected(), self.unlisted())
+            yield lambda: Stock(dict(self._blobs()), dict(self._trash()), leased, *self.deletions())
 
     def set_aside(self, digests: Sequence[Digest], at: datetime) -> None:
         """Move blobs into the trash; only while taking stock."""
@@ -124,23 +124,17 @@ class Attic:
 
     def collected(self) -> frozenset[Digest]:
         """What was deleted on purpose; nothing if the list is lost or damaged: then it counts as missing."""
-        try:
-            return frozenset(CollectedList.parse(durable.read_plain(self.root / COLLECTED)).digests)
-        except (OSError, NotCanonical):
-            return frozenset()
+        return self.deletions()[0]
 
-    def unlisted(self) -> str | None:
-        """Why what was deleted on purpose cannot be known; None if it can, or if nothing was."""
+    def deletions(self) -> tuple[frozenset[Digest], str | None]:
+        """What was deleted on purpose, and why that cannot be known, if it cannot."""
         path = self.root / COLLECTED
         try:
-            CollectedList.parse(durable.read_plain(path))
+            return deletions(durable.read_plain(path), str(path))
         except FileNotFoundError:
-            return None
+            return deletions(None, str(path))
         except OSError as error:
-            return f"{path} cannot be read: {error.strerror or error}"
-        except NotCanonical as error:
-            return f"{path} is no list of digests: {error.why or error.what}"
-        return None
+            return frozenset(), f"{path} cannot be read: {error.strerror or error}"
 
     def note_collected(self, digests: Iterable[Digest]) -> None:
         """Add to what was deleted on purpose.
@@ -157,9 +151,9 @@ class Attic:
             self._note(digests)  # why: where there are no locks nothing is collected, and the next fetch tells it again
 
     def _note(self, digests: Iterable[Digest]) -> None:
-        if why := self.unlisted():
+        before, why = self.deletions()
+        if why:
             raise Unlisted(why)
-        before = self.collected()
         if fresh := set(digests) - before:
             durable.replace(self.root / COLLECTED, CollectedList(digests=tuple(sorted(before | fresh))).canonical())
 

@@ -117,7 +117,7 @@ class BucketStore:
     def premises(self) -> Premises:
         """What shows without reading a byte."""
         strays = tuple(key for key, _ in self.bucket.listed("blobs") if digest_at(key) is None)
-        return Premises(strays, (), self.attic.trashed(), self.attic.collected(), self.attic.unlisted())
+        return Premises(strays, (), self.attic.trashed(), *self.attic.deletions())
 
     def collected(self) -> frozenset[Digest]:
         """What was deleted on purpose, here or where blobs were brought from."""

@@ -25,7 +25,6 @@ from registry.adapters.buckets.bucket import Bucket, Look
 from registry.adapters.buckets.faults import BucketFault, Changed, Gone, TooLong, Uncertain
 from registry.adapters.buckets.reader import Origin
 from registry.core.abreast import abreast
-from registry.core.canonical import NotCanonical
 from registry.core.digest import Digest, hex_of
 from registry.core.store import (
     COLLECTED,
@@ -34,6 +33,7 @@ from registry.core.store import (
     Stock,
     Unlisted,
     buried_at,
+    deletions,
     digest_at,
     grave_of,
     place_of,
@@ -131,11 +131,11 @@ class BucketAttic:
 
     def collected(self) -> frozenset[Digest]:
         """What was deleted on purpose; nothing if the list is lost or damaged: then it counts as missing."""
-        return self._collected()[0]
+        return self.deletions()[0]
 
-    def unlisted(self) -> str | None:
-        """Why what was deleted on purpose cannot be known; None if it can, or if nothing was."""
-        return self._collected()[1]
+    def deletions(self) -> tuple[frozenset[Digest], str | None]:
+        """What was deleted on purpose, and why that cannot be known, if it cannot."""
+        return deletions(self.bucket.read(COLLECTED, _MOST_LIST_BYTES), f"{self.bucket.address}/{COLLECTED}")
 
     def note_collected(self, digests: Iterable[Digest]) -> None:
         """Add to what was deleted on purpose; who adds at the same time does not lose what the other added.
@@ -147,7 +147,7 @@ class BucketAttic:
         wanted = set(digests)
         for _ in range(_TURNS):
             look = self.bucket.look(COLLECTED)
-            before, why = self._collected()
+            before, why = self.deletions()
             if why:
                 raise Unlisted(why)
             listed = CollectedList(digests=tuple(sorted(before | wanted)))
@@ -165,15 +165,7 @@ class BucketAttic:
         for digest, key, lying in sorted(self._buried(), key=lambda found: found[2].since):
             self._graves.setdefault(digest, []).append(key)
             trash[digest] = lying
-        return Stock(blobs, trash, frozenset(), *self._collected())
-
-    def _collected(self) -> tuple[frozenset[Digest], str | None]:
-        """What was deleted on purpose, and why that cannot be known, if it cannot."""
-        data = self.bucket.read(COLLECTED, _MOST_LIST_BYTES)
-        try:
-            return frozenset(CollectedList.parse(data).digests if data is not None else ()), None
-        except NotCanonical as error:
-            return frozenset(), f"{self.bucket.address}/{COLLECTED} is no list of digests: {error.why or error.what}"
+        return Stock(blobs, trash, frozenset(), *self.deletions())
 
     def _set_aside(self, digest: Digest, at: datetime) -> None:
         judged, grave = self._blobs[digest], grave_of(digest, at)

@@ -131,9 +131,7 @@ class DirectoryStore:
     def premises(self) -> Premises:
         """What shows without reading a byte."""
         attic = self.attic
-        return Premises(
-            self.strays(), tuple(sorted(self._exposed())), attic.trashed(), attic.collected(), attic.unlisted()
-        )
+        return Premises(self.strays(), tuple(sorted(self._exposed())), attic.trashed(), *attic.deletions())
 
     def collected(self) -> frozenset[Digest]:
         """What was deleted on purpose, here or where blobs were brought from."""
